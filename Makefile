@@ -1,0 +1,45 @@
+# Two commands: `make run` starts everything, `make test` checks everything. Both set up what they need in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip --quiet
+
+.PHONY: run test check format bench lock clean
+
+run: .venv/run.stamp
+	@$(BIN)/tocsin up $(ARGS)
+
+test: check
+	@$(BIN)/python -m pytest -n $${TOCSIN_TEST_PROCESSES:-2} --dist loadfile $(ARGS)
+
+check: .venv/test.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/test.stamp
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+# The locks carry names, versions and hashes, and no address of a registry.
+lock: .venv/uv.stamp
+	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --extra embedded --output-file requirements.lock pyproject.toml
+	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --all-extras --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
+
+.venv/uv.stamp:
+	@echo "Setting up .venv (once; needs the package registry)…"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.*'
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements.lock pyproject.toml
+	@$(UV) install --require-hashes -r requirements.lock
+	@$(UV) install --no-deps -e .
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements-test.lock
+	@$(UV) install --require-hashes -r requirements-test.lock
+	@touch $@
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""How requests come in: the FastAPI application under /api/v1."""

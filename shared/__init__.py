@@ -1,0 +1,1 @@
+"""What every entrance shares; imports go down its floors only."""

@@ -1,0 +1,25 @@
+"""The one shape of a collector."""
+
+from typing import Protocol, TypeVar
+
+from shared.domain.observation import Observation
+from shared.domain.targets import TargetModel
+
+TargetT = TypeVar("TargetT", bound=TargetModel, contravariant=True)
+
+
+class Collector(Protocol[TargetT]):
+    """Reads one kind of target.
+
+    `collect` keeps within `target.timeout` by itself, never raises for what the target does (that is an `Observation`
+    with a `Fault`), and holds nothing open when it returns. What it raises is our own error and becomes the outcome
+    `error`.
+    """
+
+    async def collect(self, target: TargetT) -> Observation:
+        """Read the target once."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is kept open for the process."""
+        ...

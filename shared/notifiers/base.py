@@ -1,0 +1,36 @@
+"""The one shape of a notifier."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.domain.jobs import Failure
+from shared.domain.notifications import Message
+
+ChannelT = TypeVar("ChannelT", bound=BaseModel, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one try at telling went: `failure` is None when it was delivered.
+
+    `detail` is kept with the attempt: for a webhook its `status`, `duration_ms` and the first kilobyte of the answer.
+    """
+
+    detail: Mapping[str, Any]
+    failure: Failure | None = None
+
+
+class Notifier(Protocol[ChannelT]):
+    """Tells one kind of channel; never raises for what the other side does."""
+
+    async def deliver(self, channel: ChannelT, message: Message, *, notification_id: UUID) -> Delivery:
+        """Tell once. `notification_id` is the same over all tries, so that the receiver can drop a repeat."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is kept open for the process."""
+        ...

@@ -1,0 +1,1 @@
+"""The flows: each a list of named steps."""

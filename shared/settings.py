@@ -1,0 +1,107 @@
+"""Every setting of Tocsin, read from the environment once per process (`TOCSIN_…`)."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """A directory of the user's own, after the XDG base directory specification."""
+    return Path.home() / ".local" / "share" / "tocsin"
+
+
+class Settings(BaseSettings):
+    """The settings; `docs/settings.md` lists every field, and a test keeps it so."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded servers keep their data.")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL to use instead of the embedded one, `postgresql://user:password@host:5432/name`.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis or Valkey to use instead of the embedded one: `redis://`, `rediss://` or `unix://`.",
+    )
+    host: str = Field(default="127.0.0.1", description="The address the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port the API listens on; 0 takes a free one.")
+    admin_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="An API key with every right, beside those made by `tocsin keys create`.",
+    )
+    workers: int = Field(default=2, ge=0, le=64, description="How many worker processes `tocsin up` starts.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto` is readable on a terminal and JSON elsewhere."
+    )
+    database_pool_size: int = Field(
+        default=8, ge=2, le=100, description="The most database connections one process opens."
+    )
+    max_body_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="A larger request body is refused with 413."
+    )
+    submit_buffer: int = Field(
+        default=20_000, ge=1, description="Submissions that may wait for a commit before the API answers 503."
+    )
+    max_waiters: int = Field(
+        default=5_000,
+        ge=0,
+        description="`Prefer: wait` requests held open per API process; above it they answer at once.",
+    )
+    collect_slots: int = Field(default=20, ge=1, le=1000, description="Collect jobs one worker process runs at once.")
+    notify_slots: int = Field(default=20, ge=1, le=1000, description="Notify jobs one worker process runs at once.")
+    target_slots: int = Field(
+        default=100, ge=1, le=10_000, description="Targets one worker process collects at once, over all its jobs."
+    )
+    host_slots: int = Field(
+        default=10, ge=1, le=1000, description="Targets of one host that one worker process collects at once."
+    )
+    egress: str = Field(
+        default="any",
+        description="What collectors may dial: `any` (private networks too), `public`, or CIDRs separated by commas.",
+    )
+    egress_allow: str = Field(
+        default="",
+        description="CIDRs with port that are dialled although always denied otherwise, e.g. `127.0.0.1/32:9090`.",
+    )
+    egress_loopback: bool = Field(
+        default=False,
+        description="Whether collectors may dial loopback; `tocsin up` sets it while all is embedded and bound to loopback.",
+    )
+    webhook_egress: str = Field(
+        default="public", description="What webhooks and mail servers may be dialled at, written like `egress`."
+    )
+    file_roots: str = Field(
+        default="/var/log", description="Directories, separated by colons, below which the file collector may read."
+    )
+    lease_seconds: float = Field(
+        default=30.0, ge=2.0, le=600.0, description="How long a worker owns a running job without a heartbeat."
+    )
+    hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="The mail server used when an e-mail channel names none: `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`.",
+    )
+    mail_from: str = Field(default="tocsin@localhost", description="The sender of e-mail.")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether at least one of the two servers is Tocsin's own."""
+        return self.database_url is None or self.redis_url is None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the API can be reached from this machine only."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,77 @@
+"""The database engine of a process: bounded pool, timeouts, JSON by msgspec, and the unit of work."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+import msgspec
+from sqlalchemy import CursorResult, Row, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+"""The most one statement may take before the client gives up on it."""
+
+
+def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngine:
+    """Make the process's engine. `database_url` is `postgresql://…`; a Unix socket is named by `?host=/directory`."""
+    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": COMMAND_TIMEOUT_SECONDS,
+            "server_settings": {"application_name": name, "timezone": "UTC", "jit": "off"},
+        },
+    )
+
+
+class UnitOfWork:
+    """One transaction; only leaving its block without an error commits."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def run(self, statement: str, *parameters: object) -> CursorResult[Any]:
+        """Run one statement of PostgreSQL's own SQL with `$1` parameters; arrays pass as lists."""
+        return await self.connection.exec_driver_sql(statement, tuple(parameters))
+
+    async def fetch(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
+        """Run one statement and return its rows."""
+        return (await self.run(statement, *parameters)).fetchall()
+
+    async def driver(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """The asyncpg connection inside this transaction, for COPY.
+
+        SQLAlchemy opens the server's transaction with the first statement; one is sent here when there was none,
+        otherwise a COPY would commit by itself.
+        """
+        raw = await self.connection.get_raw_connection()
+        driver = cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
+        if not driver.is_in_transaction():
+            await self.run("select 1")
+        return driver
+
+
+class Database:
+    """Where units of work come from."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work; it commits at the end of the block and rolls back on any error."""
+        async with self.engine.begin() as connection:
+            yield UnitOfWork(connection)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()

@@ -1,0 +1,1 @@
+"""The tables, one file a noun; classes end in Row and never leave storage."""

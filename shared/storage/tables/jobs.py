@@ -1,0 +1,115 @@
+"""Jobs, their attempts and the idempotency keys they were submitted under."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.domain.jobs import TERMINAL_STATES, AttemptOutcome, JobKind, JobState
+from shared.storage.tables.base import Row
+
+
+def in_list(values: list[str]) -> str:
+    """The values as SQL writes a list of them."""
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+_TERMINAL = in_list([state.value for state in TERMINAL_STATES])
+_ALWAYS = text("now()")
+
+
+class JobRow(Row):
+    """One unit of work; the row is the job's memory, ARQ only rings."""
+
+    __tablename__ = "jobs"
+
+    job_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    queue: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    labels: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    run_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    lost_attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    max_attempts: Mapped[int] = mapped_column(SmallInteger)
+    dispatch_no: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    dispatched_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_owner: Mapped[str | None] = mapped_column(Text)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    principal_id: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+
+    __table_args__ = (
+        CheckConstraint(f"kind in ({in_list([kind.value for kind in JobKind])})", name="kind"),
+        CheckConstraint(f"state in ({in_list([state.value for state in JobState])})", name="state"),
+        CheckConstraint(f"(state in ({_TERMINAL})) = (finished_at is not null)", name="finished"),
+        CheckConstraint("(state = 'running') = (lease_token is not null)", name="leased"),
+        Index("ix_jobs_queued", "queue", "run_at", "job_id", postgresql_where=text("state = 'queued'")),
+        Index("ix_jobs_due", "run_at", postgresql_where=text("state in ('scheduled', 'retrying')")),
+        Index("ix_jobs_leased", "lease_expires_at", postgresql_where=text("state = 'running'")),
+        Index("ix_jobs_finished", "finished_at", postgresql_where=text(f"state in ({_TERMINAL})")),
+        # A slot kept free on each page lets the life of a row stay on it.
+        {"postgresql_with": {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+
+class JobAttemptRow(Row):
+    """One try at a job, written when it ended."""
+
+    __tablename__ = "job_attempts"
+
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    dispatch_no: Mapped[int] = mapped_column(Integer, primary_key=True)
+    worker_id: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    outcome: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text)
+    queue_wait_ms: Mapped[float] = mapped_column(Double)
+    run_ms: Mapped[float] = mapped_column(Double)
+    detail: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+    __table_args__ = (
+        CheckConstraint(f"outcome in ({in_list([outcome.value for outcome in AttemptOutcome])})", name="outcome"),
+    )
+
+
+class IdempotencyKeyRow(Row):
+    """A key a principal submitted a job under, written in the job's own transaction."""
+
+    __tablename__ = "idempotency_keys"
+
+    principal_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    job_id: Mapped[UUID] = mapped_column(Uuid)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

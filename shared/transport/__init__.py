@@ -1,0 +1,1 @@
+"""How the outside world is dialled: names resolved, the egress policy kept, libcurl driven."""

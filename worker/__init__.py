@@ -1,0 +1,1 @@
+"""How background work comes in: ARQ workers and upkeep."""

@@ -1,0 +1,1 @@
+"""ARQ functions, one a file."""

@@ -1,0 +1,1 @@
+"""Duties that keep the queue whole, safe to run anywhere and twice."""
