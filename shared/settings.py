@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     )
     egress_loopback: bool = Field(
         default=False,
-        description="Whether collectors may dial loopback; `tocsin up` sets it while all is embedded and bound to loopback.",
+        description="Whether collectors may dial loopback; `tocsin up` sets it when embedded and bound to loopback.",
     )
     webhook_egress: str = Field(
         default="public", description="What webhooks and mail servers may be dialled at, written like `egress`."

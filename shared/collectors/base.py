@@ -5,10 +5,10 @@ from typing import Protocol, TypeVar
 from shared.domain.observation import Observation
 from shared.domain.targets import TargetModel
 
-TargetT = TypeVar("TargetT", bound=TargetModel, contravariant=True)
+Target_contra = TypeVar("Target_contra", bound=TargetModel, contravariant=True)
 
 
-class Collector(Protocol[TargetT]):
+class Collector(Protocol[Target_contra]):
     """Reads one kind of target.
 
     `collect` keeps within `target.timeout` by itself, never raises for what the target does (that is an `Observation`
@@ -16,7 +16,7 @@ class Collector(Protocol[TargetT]):
     `error`.
     """
 
-    async def collect(self, target: TargetT) -> Observation:
+    async def collect(self, target: Target_contra) -> Observation:
         """Read the target once."""
         ...
 

@@ -149,7 +149,7 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed: a named `code`, a sentence, whether trying again can help, and when the other side asked for it."""
+    """Why an attempt failed: a named `code`, a sentence, whether trying again can help, and from when on."""
 
     code: str
     message: str
@@ -194,10 +194,10 @@ class RetryDecision:
     retry_at: datetime | None = None
 
 
-def decide_retry(  # noqa: PLR0913 - a decision is given all it knows
+def decide_retry(
     failure: Failure, *, kind: JobKind, attempt: int, max_attempts: int, now: datetime, draw: float
 ) -> RetryDecision:
-    """Decide what follows a failed attempt; `draw` is a random number in [0, 1), so that the decision itself is pure."""
+    """Decide what follows a failed attempt; `draw` is a random number in [0, 1), which keeps the decision pure."""
     if failure.is_permanent:
         return RetryDecision(JobState.FAILED, RetryReason.PERMANENT)
     if attempt >= max_attempts:

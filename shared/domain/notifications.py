@@ -36,7 +36,7 @@ class EmailChannel(BaseModel):
         Field(min_length=1, max_length=50),
     ]
     smtp_url: SecretStr | None = None
-    """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`; without one the setting `TOCSIN_SMTP_URL` is used."""
+    """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`; else the setting `TOCSIN_SMTP_URL`."""
 
 
 Channel = Annotated[WebhookChannel | EmailChannel, Field(discriminator="kind")]

@@ -15,7 +15,7 @@ class Blame(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why nothing could be read: a named `code` (`timeout`, `connection_refused`, `blocked_by_policy`, …), a sentence, and whose fault."""
+    """Why nothing could be read: a named `code` (`timeout`, `blocked_by_policy`, …), a sentence, and whose fault."""
 
     code: str
     message: str

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from shared.domain.jobs import Failure
 from shared.domain.notifications import Message
 
-ChannelT = TypeVar("ChannelT", bound=BaseModel, contravariant=True)
+Channel_contra = TypeVar("Channel_contra", bound=BaseModel, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Delivery:
     failure: Failure | None = None
 
 
-class Notifier(Protocol[ChannelT]):
+class Notifier(Protocol[Channel_contra]):
     """Tells one kind of channel; never raises for what the other side does."""
 
-    async def deliver(self, channel: ChannelT, message: Message, *, notification_id: UUID) -> Delivery:
+    async def deliver(self, channel: Channel_contra, message: Message, *, notification_id: UUID) -> Delivery:
         """Tell once. `notification_id` is the same over all tries, so that the receiver can drop a repeat."""
         ...
 
