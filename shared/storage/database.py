@@ -9,6 +9,8 @@ import msgspec
 from sqlalchemy import CursorResult, Row, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.storage.errors import StorageUnavailableError, is_unavailable
+
 COMMAND_TIMEOUT_SECONDS = 30.0
 """The most one statement may take before the client gives up on it."""
 
@@ -68,9 +70,20 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """Open a unit of work; it commits at the end of the block and rolls back on any error."""
-        async with self.engine.begin() as connection:
-            yield UnitOfWork(connection)
+        """Open a unit of work; it commits at the end of the block and rolls back on any error.
+
+        Raises:
+            StorageUnavailableError: the database is away, shutting down, overloaded or too slow.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                yield UnitOfWork(connection)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:
+            if is_unavailable(error):
+                raise StorageUnavailableError("the database is away or too slow") from error
+            raise
 
     async def close(self) -> None:
         """Close all connections."""

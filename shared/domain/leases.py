@@ -1,0 +1,85 @@
+"""A worker's right to a running job, what it says at the end, and what becomes of a job whose worker fell silent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState
+from shared.domain.samples import Sample
+
+MAX_LOST_ATTEMPTS = 3
+"""A job whose workers vanished this often is poison and no longer tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job this worker has the lease of. `queue_wait_ms` is the time from due to claimed, in milliseconds."""
+
+    job_id: UUID
+    kind: JobKind
+    queue: str
+    spec: str
+    attempt: int
+    max_attempts: int
+    dispatch_no: int
+    lease_token: UUID
+    started_at: datetime
+    queue_wait_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """What a worker records of an attempt, fenced by its lease token.
+
+    `state` is where the job goes: an end, `retrying` with its `run_at`, or `queued` when it is handed back.
+    """
+
+    claimed: ClaimedJob
+    state: JobState
+    outcome: AttemptOutcome
+    finished_at: datetime
+    run_at: datetime | None = None
+    result: Mapping[str, Any] | None = None
+    failure: Failure | None = None
+    detail: Mapping[str, Any] | None = None
+    samples: Sequence[Sample] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A job's row as just written: what caches and waiters are told."""
+
+    job_id: UUID
+    version: int
+    state: JobState
+
+
+class RescueReason(StrEnum):
+    """Why a job whose lease ran out goes where it goes."""
+
+    LEASE_EXPIRED = "lease_expired"
+    CRASH_LOOP = "crash_loop"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    CANCEL_REQUESTED = "cancel_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class RescueDecision:
+    """Where a job whose lease ran out goes."""
+
+    state: JobState
+    reason: RescueReason
+
+
+def decide_rescue(*, attempt: int, max_attempts: int, lost_attempts: int, is_cancel_requested: bool) -> RescueDecision:
+    """Decide what becomes of a job whose lease ran out; `lost_attempts` includes the one just lost."""
+    if is_cancel_requested:
+        return RescueDecision(JobState.CANCELLED, RescueReason.CANCEL_REQUESTED)
+    if lost_attempts >= MAX_LOST_ATTEMPTS:
+        return RescueDecision(JobState.FAILED, RescueReason.CRASH_LOOP)
+    if attempt >= max_attempts:
+        return RescueDecision(JobState.FAILED, RescueReason.ATTEMPTS_EXHAUSTED)
+    return RescueDecision(JobState.QUEUED, RescueReason.LEASE_EXPIRED)

@@ -1,0 +1,64 @@
+"""The only home of pub/sub: what happened to jobs is told to every process that listens."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from shared.broker import REDIS_AWAY
+from shared.domain.jobs import JobState
+from shared.domain.leases import JobChange
+
+JOB_CHANNEL = "tocsin:events:jobs"
+PUBLISH_TIMEOUT_SECONDS = 2.0
+RECONNECT_SECONDS = 0.5
+
+_log = structlog.get_logger()
+
+
+class JobEvents:
+    """Tells and hears changes of jobs; a hint, never the truth: who hears it reads the row."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def publish(self, changes: Sequence[JobChange]) -> None:
+        """Tell the changes in one message; while Redis is away nobody hears them, and readers find them by reading."""
+        if not changes:
+            return
+        body = msgspec.json.encode([(str(change.job_id), change.version, change.state.value) for change in changes])
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+                await self._redis.publish(JOB_CHANNEL, body)
+        except REDIS_AWAY as error:
+            _log.debug("job_events_not_published", error=repr(error))
+
+    async def listen(self, heard: Callable[[JobChange], None], *, reconnected: Callable[[], None]) -> None:
+        """Call `heard` for each change until cancelled.
+
+        `reconnected` is called whenever the subscription stands anew, because changes may have been missed before.
+        """
+        while True:
+            try:
+                await self._listen_once(heard, reconnected)
+            except REDIS_AWAY as error:
+                _log.debug("job_events_reconnecting", error=repr(error))
+            await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+
+    async def _listen_once(self, heard: Callable[[JobChange], None], reconnected: Callable[[], None]) -> None:
+        async with self._redis.pubsub() as subscription:
+            await subscription.subscribe(JOB_CHANNEL)
+            while True:
+                message: dict[str, Any] | None = await subscription.get_message(timeout=1.0)
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":
+                    reconnected()
+                elif message["type"] == "message":
+                    for job_id, version, state in msgspec.json.decode(message["data"]):
+                        heard(JobChange(job_id=UUID(job_id), version=version, state=JobState(state)))

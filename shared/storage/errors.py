@@ -1,0 +1,32 @@
+"""What storage raises when the database cannot be reached, and how to tell."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    PoolTimeoutError,
+    InterfaceError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class StorageUnavailableError(Exception):
+    """The database could not be reached or did not answer in time; nothing was lost, try again."""
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether `error` means that the database is away or overloaded, rather than that a statement was wrong."""
+    if isinstance(error, DBAPIError):
+        original = error.orig.__cause__ if error.orig is not None else None
+        return error.connection_invalidated or isinstance(original, _UNAVAILABLE) or isinstance(error, InterfaceError)
+    return isinstance(error, _UNAVAILABLE)

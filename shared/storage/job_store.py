@@ -1,0 +1,170 @@
+"""Jobs as people see them: submitted, found, listed, cancelled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row
+
+from shared.domain.jobs import (
+    TERMINAL_STATES,
+    Attempt,
+    AttemptOutcome,
+    Job,
+    JobKind,
+    JobState,
+    NewJob,
+    Ring,
+    sources_of,
+)
+from shared.domain.leases import JobChange
+from shared.storage.database import UnitOfWork
+
+QUEUE_OF: Mapping[JobKind, str] = {JobKind.COLLECT: "tocsin:collect", JobKind.NOTIFY: "tocsin:notify"}
+"""Collecting and telling never wait for each other, so each kind has its own queue."""
+
+_JOB_COLUMNS = """
+    job_id, kind, queue, state, spec, labels, run_at, attempt, max_attempts, dispatch_no, started_at, finished_at,
+    cancel_requested_at, result, error, principal_id, version, created_at, updated_at
+"""
+_CANCELLABLE = sorted(state.value for state in sources_of(JobState.CANCELLED) if state is not JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; an empty field does not narrow."""
+
+    states: frozenset[JobState] = frozenset()
+    kind: JobKind | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class JobStore:
+    """Reads and writes jobs within one unit of work."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def insert(self, jobs: Sequence[NewJob], *, now: datetime) -> None:
+        """Add the jobs with one statement; those due later than `now` are `scheduled`, the others `queued`."""
+        await self._work.run(
+            """
+            insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id,
+                              created_at, updated_at)
+            select job_id, kind, queue, case when run_at > $9 then 'scheduled' else 'queued' end, spec::jsonb,
+                   labels::jsonb, run_at, max_attempts, principal_id, $9, $9
+            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::int2[],
+                        $8::text[])
+                 as n (job_id, kind, queue, spec, labels, run_at, max_attempts, principal_id)
+            """,
+            [job.job_id for job in jobs],
+            [job.kind.value for job in jobs],
+            [QUEUE_OF[job.kind] for job in jobs],
+            [job.spec for job in jobs],
+            [msgspec.json.encode(job.labels).decode() for job in jobs],
+            [job.run_at for job in jobs],
+            [job.max_attempts for job in jobs],
+            [job.principal_id for job in jobs],
+            now,
+        )
+
+    async def find_jobs(self, job_ids: Sequence[UUID]) -> dict[UUID, Job]:
+        """The jobs there are among `job_ids`."""
+        rows = await self._work.fetch(f"select {_JOB_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
+        return {row.job_id: _job_of(row) for row in rows}
+
+    async def list_jobs(self, wanted: JobFilter, *, before: UUID | None, limit: int) -> list[Job]:
+        """The newest jobs first, at most `limit`, older than the job `before` (ids are ordered by time, RFC 9562)."""
+        rows = await self._work.fetch(
+            f"""
+            select {_JOB_COLUMNS} from jobs
+            where ($1::text[] is null or state = any($1)) and ($2::text is null or kind = $2)
+              and ($3::jsonb is null or labels @> $3) and ($4::timestamptz is null or created_at > $4)
+              and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or job_id < $6)
+            order by job_id desc limit $7
+            """,
+            sorted(state.value for state in wanted.states) or None,
+            wanted.kind.value if wanted.kind else None,
+            msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
+            wanted.created_after,
+            wanted.created_before,
+            before,
+            limit,
+        )
+        return [_job_of(row) for row in rows]
+
+    async def list_attempts(self, job_id: UUID) -> list[Attempt]:
+        """All tries at a job, the first one first."""
+        rows = await self._work.fetch(
+            """
+            select job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code, message,
+                   queue_wait_ms, run_ms, detail
+            from job_attempts where job_id = $1 order by attempt, dispatch_no
+            """,
+            job_id,
+        )
+        return [_attempt_of(row) for row in rows]
+
+    async def mark_cancelled_if_waiting(self, job_id: UUID) -> JobChange | None:
+        """Cancel a job that has not been started; None when its state does not allow it."""
+        rows = await self._work.fetch(
+            """
+            update jobs set state = 'cancelled', finished_at = now(), cancel_requested_at = now(),
+                            version = version + 1, updated_at = now()
+            where job_id = $1 and state = any($2::text[]) returning job_id, version, state
+            """,
+            job_id,
+            _CANCELLABLE,
+        )
+        return change_of(rows[0]) if rows else None
+
+    async def mark_cancel_requested_if_running(self, job_id: UUID) -> JobChange | None:
+        """Ask the worker of a running job to stop; None when the job is not running."""
+        rows = await self._work.fetch(
+            """
+            update jobs set cancel_requested_at = coalesce(cancel_requested_at, now()), version = version + 1,
+                            updated_at = now()
+            where job_id = $1 and state = 'running' returning job_id, version, state
+            """,
+            job_id,
+        )
+        return change_of(rows[0]) if rows else None
+
+    async def count_live(self) -> dict[tuple[str, str], int]:
+        """How many jobs that have not ended there are by (queue, state), by their partial indexes."""
+        rows = await self._work.fetch(
+            "select queue, state, count(*) as n from jobs where state <> all($1::text[]) group by queue, state",
+            sorted(state.value for state in TERMINAL_STATES),
+        )
+        return {(row.queue, row.state): row.n for row in rows}
+
+
+def change_of(row: Row[Any]) -> JobChange:
+    """The change that a `returning job_id, version, state` tells of."""
+    return JobChange(job_id=row.job_id, version=row.version, state=JobState(row.state))
+
+
+def ring_of(row: Row[Any]) -> Ring:
+    """The ring that a `returning job_id, dispatch_no, queue` asks for."""
+    return Ring(job_id=row.job_id, dispatch_no=row.dispatch_no, queue=row.queue)
+
+
+def decode(text: str | None) -> Any:  # noqa: ANN401 - JSON is any value
+    """JSON as the driver hands it out."""
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _job_of(row: Row[Any]) -> Job:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
+    values |= {name: decode(values[name]) for name in ("spec", "labels", "result", "error")}
+    return Job(**values | {"kind": JobKind(row.kind), "state": JobState(row.state)})
+
+
+def _attempt_of(row: Row[Any]) -> Attempt:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
+    return Attempt(**values | {"outcome": AttemptOutcome(row.outcome), "detail": decode(row.detail)})

@@ -1,0 +1,176 @@
+"""The leases of running jobs: claimed by compare-and-set, kept by heartbeats, fencing every later write."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row
+
+from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
+from shared.domain.leases import ClaimedJob, JobChange, JobEnd
+from shared.storage.database import UnitOfWork
+from shared.storage.job_store import change_of
+
+
+class LeaseStore:
+    """Claims, beats and ends of running jobs within one unit of work. All times of a lease are the database's."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def claim_queued(
+        self, rings: Sequence[tuple[Ring, UUID]], *, owner: str, lease: timedelta
+    ) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
+        """Take the jobs whose dispatch still stands, each under its own lease token.
+
+        What is not in the answer was stale: claimed by somebody else, cancelled, or dispatched anew. A row that
+        another transaction holds is skipped, never waited for.
+        """
+        rows = await self._work.fetch(
+            """
+            with rung as (
+                select j.job_id, r.token
+                from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
+                join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no and j.state = 'queued'
+                order by j.job_id for update of j skip locked
+            )
+            update jobs j
+            set state = 'running', attempt = attempt + 1, lease_token = rung.token, lease_owner = $4,
+                lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1, updated_at = now()
+            from rung where j.job_id = rung.job_id
+            returning j.job_id, kind, queue, spec, attempt, max_attempts, dispatch_no, lease_token, started_at, version,
+                      state, extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
+            """,
+            [ring.job_id for ring, _ in rings],
+            [ring.dispatch_no for ring, _ in rings],
+            [token for _, token in rings],
+            owner,
+            lease,
+        )
+        return {row.job_id: _claimed_of(row) for row in rows}, [change_of(row) for row in rows]
+
+    async def extend(self, tokens: Sequence[UUID], *, lease: timedelta) -> dict[UUID, bool]:
+        """Extend the leases; the answer says for each token still held whether its job's cancel was asked for."""
+        rows = await self._work.fetch(
+            """
+            update jobs set lease_expires_at = now() + $2::interval
+            where job_id in (select job_id from jobs where lease_token = any($1::uuid[]) and state = 'running'
+                             order by job_id for update)
+            returning lease_token, cancel_requested_at is not null as is_cancel_requested
+            """,
+            list(tokens),
+            lease,
+        )
+        return {row.lease_token: row.is_cancel_requested for row in rows}
+
+    async def end_if_leased(self, ends: Sequence[JobEnd]) -> dict[UUID, JobChange]:
+        """Move the jobs whose lease token still stands; those not in the answer had lost their lease.
+
+        An attempt `released` is not spent. One whose cancel was asked for is not tried again.
+        """
+        rows = await self._work.fetch(
+            """
+            with decided as (
+                select j.job_id, e.result, e.error, e.run_at, e.outcome,
+                       case when j.cancel_requested_at is not null and e.state in ('retrying', 'queued')
+                            then 'cancelled' else e.state end as next_state
+                from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
+                     as e (job_id, token, state, result, error, run_at, outcome)
+                join jobs j on j.job_id = e.job_id and j.lease_token = e.token and j.state = 'running'
+                order by j.job_id for update of j
+            )
+            update jobs j
+            set state = next_state, lease_token = null, lease_owner = null, lease_expires_at = null,
+                finished_at = case when next_state = any($8::text[]) then now() end,
+                result = coalesce(decided.result::jsonb, j.result), error = decided.error::jsonb,
+                run_at = coalesce(decided.run_at, j.run_at), attempt = j.attempt - (outcome = 'released')::int,
+                lost_attempts = j.lost_attempts + (outcome = 'lost')::int,
+                dispatch_no = j.dispatch_no + (next_state = 'queued')::int, dispatched_at = null,
+                version = j.version + 1, updated_at = now()
+            from decided where j.job_id = decided.job_id
+            returning j.job_id, j.version, j.state
+            """,
+            [end.claimed.job_id for end in ends],
+            [end.claimed.lease_token for end in ends],
+            [end.state.value for end in ends],
+            [_json(end.result) for end in ends],
+            [error_of(end.failure) for end in ends],
+            [end.run_at for end in ends],
+            [end.outcome.value for end in ends],
+            sorted(state.value for state in JobState if state.is_terminal),
+        )
+        return {row.job_id: change_of(row) for row in rows}
+
+    async def add_attempts(self, ends: Sequence[JobEnd], *, owner: str, accepted: Mapping[UUID, JobChange]) -> None:
+        """Write down each try; those whose job is not among `accepted` came too late and are `fenced`.
+
+        A try already written (the commit's answer was lost and the write repeated) stays as it is.
+        """
+        outcomes = [end.outcome if end.claimed.job_id in accepted else AttemptOutcome.FENCED for end in ends]
+        await self._work.run(
+            """
+            insert into job_attempts (job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code,
+                                      message, queue_wait_ms, run_ms, detail)
+            select job_id, attempt, dispatch_no, $11, started_at, finished_at, outcome, code, message, queue_wait_ms,
+                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb
+            from unnest($1::uuid[], $2::int2[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+                        $7::text[], $8::text[], $9::float8[], $10::text[])
+                 as a (job_id, attempt, dispatch_no, started_at, finished_at, outcome, code, message,
+                       queue_wait_ms, detail)
+            where exists (select from jobs where jobs.job_id = a.job_id)
+            on conflict do nothing
+            """,
+            [end.claimed.job_id for end in ends],
+            [end.claimed.attempt for end in ends],
+            [end.claimed.dispatch_no for end in ends],
+            [end.claimed.started_at for end in ends],
+            [end.finished_at for end in ends],
+            [outcome.value for outcome in outcomes],
+            [end.failure.code if end.failure else None for end in ends],
+            [end.failure.message if end.failure else None for end in ends],
+            [end.claimed.queue_wait_ms for end in ends],
+            [_json(end.detail) for end in ends],
+            owner,
+        )
+
+    async def lock_expired(self, *, limit: int) -> list[tuple[ClaimedJob, str, int, bool]]:
+        """Jobs whose lease ran out, locked: each with its owner, its lost attempts so far and whether to cancel it."""
+        rows = await self._work.fetch(
+            """
+            select job_id, kind, queue, spec, attempt, max_attempts, dispatch_no, lease_token, started_at,
+                   0.0::float8 as queue_wait_ms, lease_owner, lost_attempts,
+                   cancel_requested_at is not null as is_cancel_requested
+            from jobs where state = 'running' and lease_expires_at < now()
+            order by lease_expires_at limit $1 for update skip locked
+            """,
+            limit,
+        )
+        return [(_claimed_of(row), row.lease_owner, row.lost_attempts, row.is_cancel_requested) for row in rows]
+
+
+def error_of(failure: Failure | None) -> str | None:
+    """A failure as the job's `error` shows it, JSON."""
+    if failure is None:
+        return None
+    return _json({"code": failure.code, "message": failure.message})
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _claimed_of(row: Row[Any]) -> ClaimedJob:
+    return ClaimedJob(
+        job_id=row.job_id,
+        kind=JobKind(row.kind),
+        queue=row.queue,
+        spec=row.spec,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        dispatch_no=row.dispatch_no,
+        lease_token=row.lease_token,
+        started_at=row.started_at,
+        queue_wait_ms=float(row.queue_wait_ms),
+    )
