@@ -1,0 +1,95 @@
+"""Reading how jobs stand, without what they were asked to do: a poll must not carry a thousand targets."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row
+
+from shared.domain.job_status import JobStatus
+from shared.domain.jobs import JobKind, JobState
+from shared.storage.database import UnitOfWork
+from shared.storage.job_store import JobFilter
+
+_COLUMNS = """
+    job_id, kind, state, labels::text as labels, run_at, attempt, max_attempts, started_at, finished_at,
+    cancel_requested_at, result::text as result, error::text as error, version, created_at
+"""
+ID_LEAD = timedelta(minutes=5)
+"""A job's id is made before its row is; the most that may lie between the two, buffering and a slow commit included."""
+
+
+class JobStatusStore:
+    """Reads jobs within one unit of work."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def find_statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
+        """How those jobs stand that there are among `job_ids`."""
+        rows = await self._work.fetch(f"select {_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
+        return {row.job_id: _status_of(row) for row in rows}
+
+    async def list_statuses(self, wanted: JobFilter, *, before: UUID | None, limit: int) -> list[JobStatus]:
+        """The newest jobs first, at most `limit`, older than the job `before` (ids are ordered by time, RFC 9562).
+
+        The bounds on the time of creation bound the ids too, so that an old window is found without a walk to it.
+        """
+        rows = await self._work.fetch(
+            f"""
+            select {_COLUMNS} from jobs
+            where ($1::text[] is null or state = any($1)) and ($2::text is null or kind = $2)
+              and ($3::jsonb is null or labels @> $3) and ($4::timestamptz is null or created_at > $4)
+              and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or job_id < $6)
+              and ($7::uuid is null or job_id < $7) and ($8::uuid is null or job_id > $8)
+            order by job_id desc limit $9
+            """,
+            sorted(state.value for state in wanted.states) or None,
+            wanted.kind.value if wanted.kind else None,
+            msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
+            wanted.created_after,
+            wanted.created_before,
+            before,
+            _first_id_of(wanted.created_before, offset=timedelta(milliseconds=1)),
+            _first_id_of(wanted.created_after, offset=-ID_LEAD),
+            limit,
+        )
+        return [_status_of(row) for row in rows]
+
+    async def find_spec(self, job_id: UUID) -> tuple[JobKind, str] | None:
+        """What a job was asked to do: its kind and its spec, JSON as text."""
+        rows = await self._work.fetch("select kind, spec::text as spec from jobs where job_id = $1", job_id)
+        return (JobKind(rows[0].kind), rows[0].spec) if rows else None
+
+    async def exists(self, job_id: UUID) -> bool:
+        """Whether there is such a job."""
+        return bool(await self._work.fetch("select 1 from jobs where job_id = $1", job_id))
+
+    async def count_live(self, *, at_most: int) -> dict[tuple[str, str], int]:
+        """How many jobs there are by (queue, state), counting `at_most` of each index so the cost is bounded."""
+        rows = await self._work.fetch(
+            """
+            select queue, state, count(*) as n from (
+                (select queue, state from jobs where state = 'queued' limit $1) union all
+                (select queue, state from jobs where state in ('scheduled', 'retrying') limit $1) union all
+                (select queue, state from jobs where state = 'running' limit $1)) live
+            group by queue, state
+            """,
+            at_most,
+        )
+        return {(row.queue, row.state): row.n for row in rows}
+
+
+def _first_id_of(moment: datetime | None, *, offset: timedelta) -> UUID | None:
+    """The least UUIDv7 of the millisecond `moment` + `offset` lies in."""
+    if moment is None:
+        return None
+    milliseconds = int((moment + offset).timestamp() * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+
+
+def _status_of(row: Row[Any]) -> JobStatus:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
+    return JobStatus(**values | {"kind": JobKind(row.kind), "state": JobState(row.state)})
