@@ -1,11 +1,16 @@
 """What can be collected: one frozen model a kind, told apart by `kind`."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
+from shared.domain.condition_parser import parse_condition
+from shared.domain.conditions import ConditionSyntaxError
+from shared.domain.dsn import parse_dsn
 from shared.domain.durations import Duration
+from shared.domain.patterns import compile_pattern
 
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
 LabelValue = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -15,10 +20,24 @@ Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=22)]
 ConditionText = Annotated[str, Field(min_length=3, max_length=500, examples=["[STATUS] == 200"])]
 
 
+def _check_dsn(dsn: SecretStr) -> SecretStr:
+    parse_dsn(dsn.get_secret_value())
+    return dsn
+
+
+def _check_pattern(pattern: str) -> str:
+    compile_pattern(pattern)
+    return pattern
+
+
+Dsn = Annotated[SecretStr, Field(max_length=4096), AfterValidator(_check_dsn)]
+Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_check_pattern)]
+
+
 class TargetModel(BaseModel):
     """What every target has in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
     labels: Labels = Field(default_factory=dict)
     timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=10), le=timedelta(minutes=5))] = timedelta(seconds=10)
@@ -28,6 +47,28 @@ class TargetModel(BaseModel):
     """Each must hold, or the target is `down`."""
     degraded_conditions: Annotated[list[ConditionText], Field(max_length=50)] = Field(default_factory=list)
     """Each should hold, or the target is `degraded`."""
+
+    @field_validator("conditions", "degraded_conditions")
+    @classmethod
+    def check_syntax(cls, conditions: list[str]) -> list[str]:
+        """Refuse what cannot be read, with the condition's index and the offset of the character."""
+        (kind,) = get_args(cls.model_fields["kind"].annotation)
+        for index, text in enumerate(conditions):
+            try:
+                parse_condition(text, kind)
+            except ConditionSyntaxError as error:
+                raise PydanticCustomError(
+                    "condition_syntax",
+                    "condition {number}, character {character}: {reason}",
+                    {
+                        "number": index + 1,
+                        "character": error.position + 1,
+                        "reason": error.message,
+                        "index": index,
+                        "position": error.position,
+                    },
+                ) from error
+        return conditions
 
 
 class HttpTarget(TargetModel):
@@ -47,7 +88,7 @@ class DatabaseTarget(TargetModel):
     """A database and, if given, a query whose first value and rows conditions may speak of."""
 
     kind: Literal["database"]
-    dsn: SecretStr
+    dsn: Dsn
     query: Annotated[str | None, Field(min_length=1, max_length=10_000)] = None
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 100
 
@@ -58,8 +99,9 @@ class FileTarget(TargetModel):
     kind: Literal["file"]
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     checksum: bool = False
-    pattern: Annotated[str | None, Field(max_length=1000)] = None
-    """A regular expression; new lines matching it since the last collection are counted."""
+    pattern: Pattern | None = None
+    """A regular expression (without look-around and back-references); new lines matching it since the last collection
+    are counted."""
 
 
 Target = Annotated[HttpTarget | DatabaseTarget | FileTarget, Field(discriminator="kind")]

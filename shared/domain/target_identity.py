@@ -1,0 +1,120 @@
+"""Which series a target belongs to, which host it burdens, and how it is shown without its secrets."""
+
+import hashlib
+from typing import Any, assert_never
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import orjson
+
+from shared.domain.dsn import parse_dsn
+from shared.domain.masking import MASK, mask_url
+from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, Target
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def display_name(target: Target) -> str:
+    """What people are shown as the target: URL, DSN or path, without secrets."""
+    match target:
+        case HttpTarget():
+            return mask_url(target.url)
+        case DatabaseTarget():
+            return str(parse_dsn(target.dsn.get_secret_value()))
+        case FileTarget():
+            return target.path
+        case _:
+            assert_never(target)
+
+
+def host_of(target: Target) -> str | None:
+    """The host whose concurrency is bounded; None for what the worker finds on its own machine."""
+    match target:
+        case HttpTarget():
+            return _split(target.url).hostname or ""
+        case DatabaseTarget():
+            return parse_dsn(target.dsn.get_secret_value()).host
+        case FileTarget():
+            return None
+        case _:
+            assert_never(target)
+
+
+def endpoint_of(target: Target) -> str | None:
+    """Host and port, `shop.example:443`: what a circuit breaker protects; one dead port is not a dead host."""
+    match target:
+        case HttpTarget():
+            parts = _split(target.url)
+            return f"{parts.hostname or ''}:{_port_of(parts) or ''}"
+        case DatabaseTarget():
+            address = parse_dsn(target.dsn.get_secret_value())
+            return f"{address.host}:{address.port}"
+        case FileTarget():
+            return None
+        case _:
+            assert_never(target)
+
+
+def identity_of(target: Target) -> bytes:
+    """SHA-256 (32 bytes) over what makes a target another series.
+
+    That is its kind, its labels, its address with the user but without a password, and what is asked there: method,
+    `Host` header, body, query, pattern. Timeouts, retries, conditions, further headers and credentials are not part of
+    it: who tightens a threshold or rotates a token keeps the history.
+    """
+    asked = {"kind": target.kind, "labels": dict(target.labels), **_question_of(target)}
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def mask_target(target: Target) -> dict[str, Any]:
+    """The target as JSON with every secret masked, leaving out what was not given."""
+    shown = target.model_dump(mode="json", exclude_unset=True)
+    match target:
+        case HttpTarget():
+            shown["url"] = mask_url(target.url)
+            if target.headers:
+                shown["headers"] = dict.fromkeys(target.headers, MASK)
+            if target.body is not None:
+                shown["body"] = MASK
+        case DatabaseTarget():
+            shown["dsn"] = display_name(target)
+        case FileTarget():
+            pass
+        case _:
+            assert_never(target)
+    return shown
+
+
+def _question_of(target: Target) -> dict[str, Any]:
+    match target:
+        case HttpTarget():
+            hosts = [value.get_secret_value() for name, value in target.headers.items() if name.lower() == "host"]
+            return {"url": _series_url(target.url), "method": target.method, "body": target.body, "host": hosts}
+        case DatabaseTarget():
+            return {"dsn": display_name(target), "query": target.query}
+        case FileTarget():
+            return {"path": target.path, "pattern": target.pattern}
+        case _:
+            assert_never(target)
+
+
+def _split(url: str) -> SplitResult:
+    """The URL's parts; one that cannot be split has no host, and its collector says why it cannot be dialled."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
+
+
+def _port_of(parts: SplitResult) -> int | None:
+    try:
+        return parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+
+
+def _series_url(url: str) -> str:
+    """The URL without password and fragment, its scheme and host in lower case."""
+    parts = _split(url)
+    credentials, at, location = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return urlunsplit((parts.scheme.lower(), f"{user}{at}{location.lower()}", parts.path, parts.query, ""))
