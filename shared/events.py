@@ -26,6 +26,8 @@ class JobEvents:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._pending: list[JobChange] = []
+        self._publisher: asyncio.Task[None] | None = None
 
     async def publish(self, changes: Sequence[JobChange]) -> None:
         """Tell the changes in one message; while Redis is away nobody hears them, and readers find them by reading."""
@@ -37,6 +39,25 @@ class JobEvents:
                 await self._redis.publish(JOB_CHANNEL, body)
         except REDIS_AWAY as error:
             _log.debug("job_events_not_published", error=repr(error))
+
+    def publish_soon(self, changes: Sequence[JobChange]) -> None:
+        """Tell the changes without waiting; those that come together share a message."""
+        self._pending.extend(changes)
+        if self._publisher is None and self._pending:
+            self._publisher = asyncio.create_task(self._publish_pending())
+
+    async def drain(self) -> None:
+        """Wait until what is pending has been told or given up."""
+        while self._publisher is not None:
+            await asyncio.shield(self._publisher)
+
+    async def _publish_pending(self) -> None:
+        try:
+            while self._pending:
+                changes, self._pending = self._pending[:1000], self._pending[1000:]
+                await self.publish(changes)
+        finally:
+            self._publisher = None
 
     async def listen(self, heard: Callable[[JobChange], None], *, reconnected: Callable[[], None]) -> None:
         """Call `heard` for each change until cancelled.

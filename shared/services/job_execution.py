@@ -1,0 +1,204 @@
+"""The walk of one job through a worker: claim, work without a transaction, record in one fenced transaction."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from uuid_utils.compat import uuid4
+
+from shared.clock import Clock
+from shared.domain.jobs import (
+    AttemptOutcome,
+    Failure,
+    JobKind,
+    JobState,
+    Ring,
+    decide_retry,
+)
+from shared.domain.leases import ClaimedJob, JobEnd
+from shared.domain.samples import Sample
+from shared.events import JobEvents
+from shared.services.leases import Lease, Leases
+from shared.storage.database import Database
+from shared.storage.errors import StorageUnavailableError
+from shared.storage.group_commit import BufferFullError, GroupCommit
+from shared.storage.lease_store import LeaseStore
+from shared.storage.sample_store import SampleStore
+from shared.task_queue import Doorbell
+
+_log = structlog.get_logger()
+
+WORK_TIMEOUT_SECONDS = 900.0
+"""The most one attempt may take; a thousand targets of the longest timeout fit in, at the default bounds."""
+
+RECORD_RETRY_SECONDS = 1.0
+RECORD_PATIENCE_SECONDS = 300.0
+"""How long a worker tries to record what it found while the database is away; then its job is found by its lease."""
+
+UNRECORDABLE = Failure("unrecordable", "what was found could not be written; see the worker's log")
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What the work of one attempt came to; `failure` is None when it was done."""
+
+    result: Mapping[str, Any] | None = None
+    samples: Sequence[Sample] = ()
+    failure: Failure | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+class JobWork(Protocol):
+    """The work of one kind of job; what it raises is our own error and the attempt is tried again."""
+
+    async def __call__(self, claimed: ClaimedJob) -> Worked:
+        """Do the work once, with no transaction open."""
+        ...
+
+
+class JobExecution:
+    """Runs rung jobs for one worker process."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: JobEvents,
+        *,
+        doorbell: Doorbell,
+        leases: Leases,
+        works: Mapping[JobKind, JobWork],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._doorbell = doorbell
+        self._leases = leases
+        self._works = works
+        self._clock = clock
+        self._claims = GroupCommit(self._flush_claims, max_pending=10_000, max_batch=500)
+        self._ends = GroupCommit(self._flush_ends, max_pending=10_000, max_batch=200)
+
+    async def run(self, ring: Ring) -> AttemptOutcome | None:
+        """Answer one ring; None when it was stale, otherwise how the attempt was recorded.
+
+        Raises:
+            StorageUnavailableError: the database is away; nothing was claimed, upkeep rings again.
+        """
+        claimed = await self._claims.submit(ring)
+        if claimed is None:
+            return None
+        with (
+            structlog.contextvars.bound_contextvars(job_id=str(claimed.job_id), attempt=claimed.attempt),
+            self._leases.held(claimed.lease_token) as lease,
+        ):
+            end = await self._attempt(claimed, lease)
+            # What was found is written down even when this task is cancelled meanwhile.
+            is_recorded = await asyncio.shield(asyncio.create_task(self._record(end)))
+            outcome = end.outcome if is_recorded else AttemptOutcome.FENCED
+            _log.info("attempt_ended", kind=claimed.kind.value, outcome=outcome.value, state=end.state.value)
+            return outcome
+
+    async def drain(self) -> None:
+        """Wait until everything ended so far is recorded, rung and told, for a clean stop."""
+        await self._ends.drain()
+        await self._doorbell.drain()
+        await self._events.drain()
+
+    async def _attempt(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
+        task = asyncio.create_task(self._work(claimed))
+        lease.guard(task)
+        try:
+            worked = await task
+        except asyncio.CancelledError:
+            return self._interrupted(claimed, lease)
+        return self._worked(claimed, worked)
+
+    async def _work(self, claimed: ClaimedJob) -> Worked:
+        try:
+            async with asyncio.timeout(WORK_TIMEOUT_SECONDS):
+                return await self._works[claimed.kind](claimed)
+        except TimeoutError:
+            return Worked(failure=Failure("timeout", f"the work took longer than {WORK_TIMEOUT_SECONDS:.0f} s"))
+        except Exception as error:  # noqa: BLE001 - whatever our own code raises is our error, and the attempt is tried again
+            _log.exception("work_raised")
+            return Worked(
+                failure=Failure("internal", f"Tocsin failed at this job ({type(error).__name__}); see its log")
+            )
+
+    def _worked(self, claimed: ClaimedJob, worked: Worked) -> JobEnd:
+        now = self._clock()
+        if worked.failure is None:
+            state, outcome, run_at = JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED, None
+        else:
+            decision = decide_retry(
+                worked.failure,
+                kind=claimed.kind,
+                attempt=claimed.attempt,
+                max_attempts=claimed.max_attempts,
+                now=now,
+                draw=random.random(),  # noqa: S311 - jitter, no secret
+            )
+            state, outcome, run_at = decision.state, AttemptOutcome.FAILED, decision.retry_at
+        return JobEnd(
+            claimed=claimed,
+            state=state,
+            outcome=outcome,
+            finished_at=now,
+            run_at=run_at,
+            result=worked.result,
+            failure=worked.failure,
+            detail=worked.detail,
+            samples=worked.samples,
+        )
+
+    def _interrupted(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
+        """What an attempt that was stopped comes to: cancelled by its people, or handed back unspent."""
+        if lease.is_cancel_requested:
+            state, outcome = JobState.CANCELLED, AttemptOutcome.CANCELLED
+        else:
+            state, outcome = JobState.QUEUED, AttemptOutcome.RELEASED
+        return JobEnd(claimed=claimed, state=state, outcome=outcome, finished_at=self._clock())
+
+    async def _record(self, end: JobEnd) -> bool:
+        """Write the end down, trying for as long as the database is away; False when the lease had been lost."""
+        async with asyncio.timeout(RECORD_PATIENCE_SECONDS):
+            while True:
+                try:
+                    return await self._ends.submit(end)
+                except (StorageUnavailableError, BufferFullError) as error:
+                    _log.warning("end_not_recorded_yet", error=repr(error))
+                except Exception:  # noqa: BLE001 - an end that cannot be written as it is ends as a failure
+                    _log.exception("end_not_recordable")
+                    end = self._worked(end.claimed, Worked(failure=UNRECORDABLE))
+                await asyncio.sleep(RECORD_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+
+    async def _flush_claims(self, rings: Sequence[Ring]) -> list[ClaimedJob | None]:
+        tokens = [uuid4() for _ in rings]
+        async with self._database.transaction() as work:
+            claimed, changes = await LeaseStore(work).claim_queued(
+                list(zip(rings, tokens, strict=True)), owner=self._leases.owner, lease=self._leases.duration
+            )
+        self._events.publish_soon(changes)
+        # The token tells a job rung twice in one batch apart: only one of the two rings has it.
+        jobs = [claimed.get(ring.job_id) for ring in rings]
+        return [job if job and job.lease_token == token else None for job, token in zip(jobs, tokens, strict=True)]
+
+    async def _flush_ends(self, ends: Sequence[JobEnd]) -> list[bool]:
+        async with self._database.transaction() as work:
+            leases = LeaseStore(work)
+            accepted = await leases.end_if_leased(ends)
+            await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted)
+            kept = [end for end in ends if end.claimed.job_id in accepted]
+            await SampleStore(work).record([sample for end in kept for sample in end.samples])
+        self._events.publish_soon(list(accepted.values()))
+        self._doorbell.ring_soon(
+            [
+                Ring(end.claimed.job_id, end.claimed.dispatch_no + 1, end.claimed.queue)
+                for end in kept
+                if accepted[end.claimed.job_id].state is JobState.QUEUED
+            ]
+        )
+        return [end.claimed.job_id in accepted for end in ends]

@@ -1,0 +1,139 @@
+"""ARQ's worker with its poll step replaced: whatever leans on ARQ's private parts stands here, and a test guards it.
+
+Stock ARQ leaves running ids at the head of its queue and polls them, four commands each, twice a second; a fleet
+stalls at the read limit and storms Redis. Here a script takes due rings and their payloads *out* of the queue in one
+round trip, an idle worker sleeps on a list until it is woken, and nothing is written to Redis when a job ends: the
+lease is in PostgreSQL, and what dies in between is rung again by upkeep. The queue's format stays ARQ's own, so a
+stock `arq.Worker` with the same functions can stand in.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import structlog
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import DeserializationError, deserialize_job_raw
+from arq.worker import Function, Worker
+
+from shared.broker import REDIS_AWAY, decode_ring, encode_ring
+from shared.task_queue import wake_key
+
+_log = structlog.get_logger()
+
+IDLE_SECONDS = 2
+"""How long an idle worker sleeps when no token wakes it; below the connection's socket timeout, or the wait fails."""
+
+RECONNECT_SECONDS = 0.5
+
+# Nothing is ever put into the queue before it is due (PostgreSQL keeps what is due later), so the whole head is taken
+# without looking at scores, and a producer's skewed clock cannot delay a job.
+_TAKE = """
+local ids = redis.call('ZPOPMIN', KEYS[1], ARGV[1])
+local taken = {}
+for i = 1, #ids, 2 do
+    local key = ARGV[2] .. ids[i]
+    taken[#taken + 1] = ids[i]
+    taken[#taken + 1] = redis.call('GET', key)
+    redis.call('UNLINK', key)
+end
+return taken
+"""
+
+
+class DoorbellWorker(Worker):
+    """An ARQ worker for one queue that is woken instead of polling, and survives Redis going away.
+
+    `functions` are ARQ functions; `slots` is how many rings are answered at once.
+    """
+
+    def __init__(
+        self, functions: Sequence[Function], redis: ArqRedis, *, queue: str, slots: int, context: dict[str, Any]
+    ) -> None:
+        super().__init__(
+            functions=functions,
+            redis_pool=redis,
+            queue_name=queue,
+            max_jobs=slots,
+            ctx=context,
+            handle_signals=False,
+            keep_result=0,
+            max_tries=1,
+            retry_jobs=False,
+            poll_delay=0,
+            job_serializer=encode_ring,
+            job_deserializer=decode_ring,
+            log_results=False,
+        )
+        self._take_script = redis.register_script(_TAKE)
+
+    async def serve(self) -> None:
+        """Answer rings until cancelled or `quiet`; a Redis that goes away is waited for."""
+        while self.allow_pick_jobs:
+            try:
+                await self._poll_iteration()
+            except REDIS_AWAY as error:
+                _log.warning("queue_unreachable", queue=self.queue_name, error=repr(error))
+                await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+
+    def quiet(self) -> None:
+        """Take no more rings; those being answered go on."""
+        self.allow_pick_jobs = False
+
+    async def finish(self, *, within_seconds: float) -> None:
+        """Wait for the rings being answered, then cancel what is left, which hands its jobs back."""
+        running = [task for task in self.tasks.values() if not task.done()]
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=within_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=within_seconds)
+
+    async def _poll_iteration(self) -> None:
+        """Take as many rings as there are free slots, or sleep until there is something to do."""
+        free = self.max_jobs - len(self.tasks)
+        if free <= 0:
+            await asyncio.wait(self.tasks.values(), return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
+            return
+        taken = await self._take(free)
+        for ring_id, payload in taken:
+            self._start(ring_id, payload)
+        if not taken:
+            await self._wait_for_token()
+
+    async def _take(self, count: int) -> list[tuple[str, bytes | None]]:
+        answer = await self._take_script(keys=[self.queue_name], args=[count, job_key_prefix])
+        pairs = cast("list[bytes | None]", answer)
+        ids = [cast("bytes", ring_id).decode() for ring_id in pairs[::2]]
+        return list(zip(ids, pairs[1::2], strict=True))
+
+    async def _wait_for_token(self) -> None:
+        await cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
+
+    def _start(self, ring_id: str, payload: bytes | None) -> None:
+        """Start the ring's function; one that cannot be read or is unknown is dropped, its row is rung again."""
+        try:
+            name, args, kwargs, _, _ = deserialize_job_raw(payload or b"", deserializer=self.job_deserializer)
+            function = self.functions[name]
+        except (DeserializationError, KeyError) as error:
+            self.jobs_failed += 1
+            _log.warning("ring_dropped", ring_id=ring_id, queue=self.queue_name, error=repr(error))
+            return
+        answering = function.coroutine(self.ctx, *args, **kwargs)
+        task = asyncio.get_running_loop().create_task(self._answer(ring_id, answering))
+        self.tasks[ring_id] = task
+        task.add_done_callback(lambda _: self.tasks.pop(ring_id, None))
+
+    async def _answer(self, ring_id: str, answering: Any) -> None:  # noqa: ANN401 - ARQ's coroutine type is private
+        try:
+            with suppress(asyncio.CancelledError):
+                await answering
+            self.jobs_complete += 1
+        except Exception:  # noqa: BLE001 - one ring's failure must not end the worker; its row is rung again
+            self.jobs_failed += 1
+            _log.exception("ring_failed", ring_id=ring_id, queue=self.queue_name)
