@@ -1,0 +1,67 @@
+"""The access log: one line a request, readable on a terminal; elsewhere JSON, gathered and written in batches."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+
+from api.exchange import Exchange
+
+FLUSH_SECONDS = 0.1
+MAX_LINES = 10_000
+"""Lines kept while they cannot be written; more are dropped and their number is logged."""
+
+QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+"""What machines ask all day; only its errors are worth a line."""
+
+_log = structlog.get_logger("access")
+
+
+class AccessLog:
+    """Writes the lines; `descriptor` is the file that JSON goes to, None sends each line through structlog."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        self._lines: list[bytes] = []
+        self._dropped = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def write(self, exchange: Exchange, method: str, *, path: str, seconds: float) -> None:
+        """Log a request that was answered. The query is left out: it may hold what should not be kept."""
+        if exchange.route in QUIET_ROUTES and exchange.status < 500:  # noqa: PLR2004 - server errors begin there
+            return
+        line = {
+            "request_id": exchange.request_id,
+            "method": method,
+            "path": path,
+            "status": exchange.status,
+            "duration_ms": round(seconds * 1000, 3),
+            "bytes": exchange.body_bytes,
+            "principal": exchange.principal.principal_id,
+        }
+        if self._descriptor is None:
+            # The request's id is bound to the context already.
+            _log.info("request", **{name: value for name, value in line.items() if name != "request_id"})
+        else:
+            self._gather({"event": "request", "level": "info", "timestamp": datetime.now(UTC)} | line)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._timer = None
+        lines, self._lines = self._lines, []
+        if self._dropped:
+            lines.append(orjson.dumps({"event": "access_lines_dropped", "count": self._dropped}) + b"\n")
+            self._dropped = 0
+        data = b"".join(lines)
+        while data and self._descriptor is not None:
+            data = data[os.write(self._descriptor, data) :]
+
+    def _gather(self, line: dict[str, object]) -> None:
+        if len(self._lines) >= MAX_LINES:
+            self._dropped += 1
+            return
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)

@@ -1,0 +1,41 @@
+"""One request and its answer, as the front, the hot path and the routes share it."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.types import Scope
+
+from shared.domain.access import LOCAL, Principal
+
+_KEY = "tocsin.exchange"
+UNMATCHED = "unmatched"
+"""The route of what matched none: a path never becomes a label, or a scan would make endless series."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request while it is answered. `started` is the event loop's time in seconds."""
+
+    request_id: str
+    started: float
+    headers: dict[bytes, bytes] = field(repr=False)
+    principal: Principal = LOCAL
+    route: str = ""
+    status: int = 0
+    body_bytes: int = 0
+    error: Exception | None = None
+
+
+def put_exchange(scope: Scope, exchange: Exchange) -> None:
+    """Let what is called with `scope` find the exchange."""
+    scope[_KEY] = exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that `scope` belongs to."""
+    return cast(Exchange, scope[_KEY])
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered."""
+    return getattr(scope.get("route"), "path_format", UNMATCHED)

@@ -1,0 +1,73 @@
+"""How a job stands, written once for everybody who asks: its body and its entity tag."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from shared.domain.job_status import JobStatus
+from shared.domain.jobs import JobState
+
+JOBS_PATH = "/api/v1/jobs"
+LONGEST_RETRY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class JobEntry:
+    """A job's answer. `etag` is strong: `"{id}-{version}"` with its quotes."""
+
+    etag: bytes
+    body: bytes
+    state: JobState
+    is_done: bool
+    run_at: datetime
+    version: int
+
+
+def entry_of(status: JobStatus) -> JobEntry:
+    """Write the job's body and tag."""
+    return JobEntry(
+        etag=f'"{status.job_id}-{status.version}"'.encode(),
+        body=orjson.dumps(job_json(status), option=orjson.OPT_UTC_Z),
+        state=status.state,
+        is_done=status.is_done,
+        run_at=status.run_at,
+        version=status.version,
+    )
+
+
+def job_json(status: JobStatus) -> dict[str, object]:
+    """The job as `JobView` describes it, ready for orjson with `OPT_UTC_Z`."""
+    job_id = str(status.job_id)
+    path = f"{JOBS_PATH}/{job_id}"
+    return {
+        "id": job_id,
+        "kind": status.kind.value,
+        "state": status.state.value,
+        "done": status.is_done,
+        "attempt": status.attempt,
+        "max_attempts": status.max_attempts,
+        "labels": orjson.Fragment(status.labels),
+        "run_at": status.run_at,
+        "created_at": status.created_at,
+        "started_at": status.started_at,
+        "finished_at": status.finished_at,
+        "cancel_requested_at": status.cancel_requested_at,
+        "result": None if status.result is None else orjson.Fragment(status.result),
+        "error": None if status.error is None else orjson.Fragment(status.error),
+        "version": status.version,
+        "links": {
+            "self": path,
+            "spec": f"{path}/spec",
+            "samples": f"{path}/samples",
+            "attempts": f"{path}/attempts",
+            "cancel": f"{path}/cancel",
+        },
+    }
+
+
+def retry_after_seconds(entry: JobEntry, *, now: datetime) -> int:
+    """After how many seconds asking again is worth it: 1, or when a job that waits for its time is due, up to 60."""
+    if entry.state in {JobState.SCHEDULED, JobState.RETRYING}:
+        return min(max(int((entry.run_at - now).total_seconds()), 1), LONGEST_RETRY_SECONDS)
+    return 1

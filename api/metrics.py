@@ -1,0 +1,60 @@
+"""What the API counts, for Prometheus; labels are bounded: route templates, methods and statuses."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from api.exchange import Exchange
+from shared.domain.jobs import JobKind
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class ApiMetrics:
+    """The series of one API process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._requests = Histogram(
+            "tocsin_http_request_seconds",
+            "Time to answer a request.",
+            ("route", "method", "status"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.submissions = Counter(
+            "tocsin_submissions_total", "Jobs asked for.", ("kind", "outcome"), registry=self.registry
+        )
+        self.pending = Gauge(
+            "tocsin_submissions_pending", "Submissions that wait for a commit.", registry=self.registry
+        )
+        self.waiters = Gauge("tocsin_waiters", "Requests held open by Prefer: wait.", registry=self.registry)
+        self.jobs = Gauge(
+            "tocsin_jobs",
+            "Jobs that have not ended, counted up to a bound.",
+            ("queue", "state"),
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], Histogram] = {}
+
+    def observe_request(self, exchange: Exchange, method: str, *, seconds: float) -> None:
+        """Count a request that was answered."""
+        key = (exchange.route, method if method in _METHODS else "other", exchange.status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._requests.labels(key[0], key[1], str(exchange.status))
+        child.observe(seconds)
+
+    def count_submission(self, kind: JobKind, outcome: str) -> None:
+        """Count a submission; `outcome` is `accepted`, `replayed` or `key_reused`."""
+        self.submissions.labels(kind.value, outcome).inc()

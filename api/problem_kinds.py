@@ -1,0 +1,158 @@
+"""The kinds of problem this API answers with: each has a name, a status, a title and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """One `type` of RFC 9457; `title` is the same each time, `remedy` is what its page says to do."""
+
+    name: str
+    status: int
+    title: str
+    remedy: str
+
+    @property
+    def type(self) -> str:
+        """The URI that names the kind, relative to this server, where its page is."""
+        return f"/problems/{self.name}"
+
+
+MALFORMED_REQUEST = ProblemKind(
+    "malformed-request",
+    400,
+    "The request cannot be read",
+    "Send one JSON value in UTF-8 as the body and write the headers as the detail says.",
+)
+INVALID_CURSOR = ProblemKind(
+    "invalid-cursor",
+    400,
+    "The cursor does not belong to this query",
+    "A cursor goes with the filters it was made for, unchanged. Start again without one.",
+)
+UNAUTHORIZED = ProblemKind(
+    "unauthorized",
+    401,
+    "A valid API key is needed",
+    "Send `Authorization: Bearer tocsin_…` or `X-API-Key: tocsin_…`. `tocsin keys create` makes a key.",
+)
+FORBIDDEN = ProblemKind(
+    "forbidden",
+    403,
+    "The API key does not carry the right for this",
+    "Use a key of the scope that the detail names; `read` is part of `submit`, which is part of `admin`.",
+)
+CROSS_ORIGIN = ProblemKind(
+    "cross-origin",
+    403,
+    "A page of another origin may not do this",
+    "Without an API key only programs and pages of this server may change anything. Use a key.",
+)
+NOT_FOUND = ProblemKind(
+    "not-found",
+    404,
+    "There is no such thing",
+    "Check the path and the id. Jobs are removed when their retention is over.",
+)
+METHOD_NOT_ALLOWED = ProblemKind(
+    "method-not-allowed",
+    405,
+    "The path does not know this method",
+    "The header `Allow` lists the methods that it knows.",
+)
+JOB_ALREADY_DONE = ProblemKind(
+    "job-already-done",
+    409,
+    "The job has ended",
+    "Nothing is left to do: the job's `state` says how it ended.",
+)
+PRECONDITION_FAILED = ProblemKind(
+    "precondition-failed",
+    412,
+    "The job has changed meanwhile",
+    "Get the job again, look at what has changed, and send the request with its new `ETag`.",
+)
+BODY_TOO_LARGE = ProblemKind(
+    "body-too-large",
+    413,
+    "The body is too large",
+    "Split it: a job carries up to 1,000 targets and a batch up to 1,000 jobs. The limit is `TOCSIN_MAX_BODY_BYTES`.",
+)
+UNSUPPORTED_MEDIA_TYPE = ProblemKind(
+    "unsupported-media-type",
+    415,
+    "The body is not declared as JSON",
+    "Send `Content-Type: application/json`, uncompressed.",
+)
+MISDIRECTED_REQUEST = ProblemKind(
+    "misdirected-request",
+    421,
+    "The host name is not this machine's",
+    "Without an API key the server answers to `localhost`, `127.0.0.1` and `[::1]` only, so that a foreign page cannot "
+    "reach it under a name of its own. Use one of them, or a key.",
+)
+INVALID_INPUT = ProblemKind(
+    "invalid-input",
+    422,
+    "The input is not valid",
+    "`errors` lists what is wrong: each `pointer` leads to the place in the body (RFC 6901), each `parameter` names a "
+    "query parameter.",
+)
+KEY_REUSED = ProblemKind(
+    "idempotency-key-reused",
+    422,
+    "The idempotency key stands for another request",
+    "A key belongs to one request for 24 hours. Make a new key for a new request; send the same body to repeat one.",
+)
+INTERNAL_ERROR = ProblemKind(
+    "internal-error",
+    500,
+    "Something went wrong on our side",
+    "The server's log tells more under the request's id. Whether the request took effect is not known.",
+)
+OVERLOADED = ProblemKind(
+    "overloaded",
+    503,
+    "Too much waits already",
+    "Nothing was taken. Try again after the seconds that `Retry-After` names.",
+)
+STORAGE_UNAVAILABLE = ProblemKind(
+    "storage-unavailable",
+    503,
+    "The database does not answer",
+    "Try again after the seconds that `Retry-After` names, a submission with the same idempotency key.",
+)
+QUERY_TOO_SLOW = ProblemKind(
+    "query-too-slow",
+    503,
+    "The question takes too long to answer",
+    "Ask for a shorter window, larger buckets or fewer targets.",
+)
+
+KINDS: Mapping[str, ProblemKind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            MALFORMED_REQUEST,
+            INVALID_CURSOR,
+            UNAUTHORIZED,
+            FORBIDDEN,
+            CROSS_ORIGIN,
+            NOT_FOUND,
+            METHOD_NOT_ALLOWED,
+            JOB_ALREADY_DONE,
+            PRECONDITION_FAILED,
+            BODY_TOO_LARGE,
+            UNSUPPORTED_MEDIA_TYPE,
+            MISDIRECTED_REQUEST,
+            INVALID_INPUT,
+            KEY_REUSED,
+            INTERNAL_ERROR,
+            OVERLOADED,
+            STORAGE_UNAVAILABLE,
+            QUERY_TOO_SLOW,
+        )
+    }
+)
