@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=30.0, ge=2.0, le=600.0, description="How long a worker owns a running job without a heartbeat."
     )
+    drain_seconds: float = Field(
+        default=20.0,
+        ge=0.0,
+        le=3600.0,
+        description="How long a stopping worker waits for its running jobs before it hands them back.",
+    )
     hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
     smtp_url: SecretStr | None = Field(
         default=None,

@@ -69,9 +69,10 @@ class DoorbellWorker(Worker):
             log_results=False,
         )
         self._take_script = redis.register_script(_TAKE)
+        self._sleep: asyncio.Future[Any] | None = None
 
     async def serve(self) -> None:
-        """Answer rings until cancelled or `quiet`; a Redis that goes away is waited for."""
+        """Answer rings until `quiet`; a Redis that goes away is waited for."""
         while self.allow_pick_jobs:
             try:
                 await self._poll_iteration()
@@ -80,8 +81,10 @@ class DoorbellWorker(Worker):
                 await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
 
     def quiet(self) -> None:
-        """Take no more rings; those being answered go on."""
+        """Take no more rings; those being answered go on, and `serve` returns."""
         self.allow_pick_jobs = False
+        if self._sleep is not None:
+            self._sleep.cancel()
 
     async def finish(self, *, within_seconds: float) -> None:
         """Wait for the rings being answered, then cancel what is left, which hands its jobs back."""
@@ -113,7 +116,11 @@ class DoorbellWorker(Worker):
         return list(zip(ids, pairs[1::2], strict=True))
 
     async def _wait_for_token(self) -> None:
-        await cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
+        blpop = cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
+        self._sleep = asyncio.ensure_future(blpop)
+        await asyncio.wait([self._sleep])
+        if not self._sleep.cancelled():
+            self._sleep.result()
 
     def _start(self, ring_id: str, payload: bytes | None) -> None:
         """Start the ring's function; one that cannot be read or is unknown is dropped, its row is rung again."""

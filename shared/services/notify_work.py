@@ -1,0 +1,40 @@
+"""The work of a notify job: tell one message to one channel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.domain.jobs import Failure
+from shared.domain.leases import ClaimedJob
+from shared.domain.notifications import Channel, Message
+from shared.notifiers.base import Notifier
+from shared.services.job_execution import Worked
+
+
+class _NotifySpec(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    channel: Channel
+    message: Message
+
+
+class NotifyWork:
+    """Tells by the notifier of the channel's kind; the job's id is the notification's, the same over all tries."""
+
+    def __init__(self, notifiers: Mapping[str, Notifier[Any]]) -> None:
+        self._notifiers = notifiers
+
+    async def __call__(self, claimed: ClaimedJob) -> Worked:
+        """Tell once; a spec that this version cannot read is a permanent failure."""
+        try:
+            spec = _NotifySpec.model_validate_json(claimed.spec)
+        except ValidationError:
+            return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's channel", True))
+        notifier = self._notifiers[spec.channel.kind]
+        delivery = await notifier.deliver(spec.channel, spec.message, notification_id=claimed.job_id)
+        return Worked(
+            result={"delivered": True} if delivery.failure is None else None,
+            failure=delivery.failure,
+            detail=delivery.detail,
+        )

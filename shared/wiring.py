@@ -1,0 +1,72 @@
+"""Resources once per process, services joined to their adapters: the one place every entrance builds from."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from arq.connections import ArqRedis
+
+from shared.broker import connect_redis
+from shared.clock import Clock, utc_now
+from shared.events import JobEvents
+from shared.services.job_control import JobControl
+from shared.services.job_submission import JobSubmission
+from shared.services.statistics import Statistics
+from shared.settings import Settings
+from shared.storage.database import Database, create_engine
+from shared.task_queue import Doorbell, TaskQueue
+
+
+class NotConfiguredError(Exception):
+    """A setting that this process needs is missing; the message names it."""
+
+
+@dataclass(frozen=True)
+class ProcessContext:
+    """What a process of Tocsin has once: its settings, its connections, and the services that stand on them."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: ArqRedis
+    task_queue: TaskQueue
+    doorbell: Doorbell
+    events: JobEvents
+    submission: JobSubmission
+    control: JobControl
+    statistics: Statistics
+
+    @classmethod
+    def open(cls, settings: Settings, *, name: str, clock: Clock = utc_now) -> "ProcessContext":
+        """Make the context; nothing is connected before it is first used. `name` is shown in the servers' own lists.
+
+        Raises:
+            NotConfiguredError: there is no database or no Redis to use.
+        """
+        if settings.database_url is None or settings.redis_url is None:
+            raise NotConfiguredError("set TOCSIN_DATABASE_URL and TOCSIN_REDIS_URL, or start all by `tocsin up`")
+        database = Database(
+            create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, name=name)
+        )
+        redis = connect_redis(settings.redis_url.get_secret_value())
+        task_queue = TaskQueue(redis)
+        doorbell = Doorbell(task_queue)
+        events = JobEvents(redis)
+        return cls(
+            settings=settings,
+            clock=clock,
+            database=database,
+            redis=redis,
+            task_queue=task_queue,
+            doorbell=doorbell,
+            events=events,
+            submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
+            control=JobControl(database, events),
+            statistics=Statistics(database),
+        )
+
+    async def close(self) -> None:
+        """Finish what was taken, then let go of all connections."""
+        await self.submission.drain()
+        await self.events.drain()
+        await self.database.close()
+        await self.redis.aclose(close_connection_pool=True)
