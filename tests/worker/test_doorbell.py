@@ -1,0 +1,209 @@
+"""The ARQ worker with its poll step replaced: woken, not polling; and what it leans on in ARQ is still there."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+from uuid import UUID, uuid4
+
+import arq.worker
+import pytest
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.worker import Worker, func
+from redis.asyncio import Redis
+
+from shared.broker import connect_redis, decode_ring, encode_ring
+from shared.domain.jobs import Ring
+from shared.task_queue import RUN_JOB, TaskQueue
+from worker.doorbell import DoorbellWorker
+
+QUEUE = "tocsin:collect"
+
+
+def ring() -> Ring:
+    return Ring(uuid4(), 1, QUEUE)
+
+
+class Ear:
+    """A ring's function that notes what it heard and may be held."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[tuple[UUID, int]] = asyncio.Queue()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.peak = 0
+        self.running = 0
+
+    async def hear(self, ctx: dict[str, Any], job_id: str, dispatch_no: int) -> None:
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            self.heard.put_nowait((UUID(job_id), dispatch_no))
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+
+    async def next(self) -> tuple[UUID, int]:
+        async with asyncio.timeout(10):
+            return await self.heard.get()
+
+
+@pytest.fixture
+async def client(redis: Redis, redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = connect_redis(redis_url)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def ear() -> Ear:
+    return Ear()
+
+
+def new_worker(client: ArqRedis, ear: Ear, *, slots: int = 10) -> DoorbellWorker:
+    return DoorbellWorker([func(ear.hear, name=RUN_JOB)], client, queue=QUEUE, slots=slots, context={})
+
+
+@pytest.fixture
+async def worker(client: ArqRedis, ear: Ear) -> AsyncIterator[DoorbellWorker]:
+    worker = new_worker(client, ear)
+    serving = asyncio.create_task(worker.serve())
+    yield worker
+    ear.gate.set()
+    worker.quiet()
+    await serving
+    await worker.finish(within_seconds=5)
+
+
+async def test_a_ring_is_heard_by_an_idle_worker(worker: DoorbellWorker, ear: Ear, client: ArqRedis) -> None:
+    """A sleeping worker is woken by the ring itself."""
+    rung = ring()
+    await TaskQueue(client).ring([rung])
+    assert await ear.next() == (rung.job_id, 1)
+
+
+async def test_nothing_is_left_in_redis(worker: DoorbellWorker, ear: Ear, client: ArqRedis) -> None:
+    """An answered ring leaves no queue entry, no payload, no lock and no result behind."""
+    for _ in range(3):
+        await TaskQueue(client).ring([ring(), ring()])
+        await ear.next()
+        await ear.next()
+    left = {key for key in await client.keys("*") if not key.endswith(b":wake")}
+    assert left == set()
+
+
+async def test_a_worker_takes_no_more_than_its_slots(client: ArqRedis, ear: Ear) -> None:
+    """What does not fit stays in the queue, where another worker finds it."""
+    ear.gate.clear()
+    worker = new_worker(client, ear, slots=3)
+    await TaskQueue(client).ring([ring() for _ in range(5)])
+    serving = asyncio.create_task(worker.serve())
+    for _ in range(3):
+        await ear.next()
+    assert await client.zcard(QUEUE) == 2
+    ear.gate.set()
+    await ear.next()
+    await ear.next()
+    worker.quiet()
+    await serving
+    assert ear.peak == 3
+
+
+async def test_many_workers_use_all_their_slots(client: ArqRedis, ear: Ear) -> None:
+    """Twelve workers with ten slots run 120 jobs at once; stock ARQ stalls at a hundred."""
+    ear.gate.clear()
+    workers = [new_worker(client, ear) for _ in range(12)]
+    await TaskQueue(client).ring([ring() for _ in range(150)])
+    serving = [asyncio.create_task(worker.serve()) for worker in workers]
+    for _ in range(120):
+        await ear.next()
+    assert (ear.running, await client.zcard(QUEUE)) == (120, 30)
+    ear.gate.set()
+    for _ in range(30):
+        await ear.next()
+    for worker in workers:
+        worker.quiet()
+    await asyncio.gather(*serving)
+
+
+async def test_an_unreadable_ring_is_dropped_and_the_next_heard(
+    worker: DoorbellWorker, ear: Ear, client: ArqRedis
+) -> None:
+    """Garbage in Redis, an unknown function or a payload that is gone stops nobody."""
+    await client.zadd(QUEUE, {"gone:1": 1, "garbage:1": 2, "unknown:1": 3})
+    await client.set(job_key_prefix + "garbage:1", b"\x80\x04 not json")
+    await client.set(job_key_prefix + "unknown:1", encode_ring({"t": None, "f": "what", "a": [], "k": {}, "et": 1}))
+    rung = ring()
+    await TaskQueue(client).ring([rung])
+    assert await ear.next() == (rung.job_id, 1)
+    assert worker.jobs_failed == 3
+
+
+async def test_a_failing_ring_does_not_end_the_worker(client: ArqRedis) -> None:
+    """The database may be away when a ring is answered; the worker goes on."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def fail_first(ctx: dict[str, Any], job_id: str, dispatch_no: int) -> None:
+        heard.put_nowait(job_id)
+        if heard.qsize() == 1:
+            raise RuntimeError("the database is away")
+
+    worker = DoorbellWorker([func(fail_first, name=RUN_JOB)], client, queue=QUEUE, slots=1, context={})
+    serving = asyncio.create_task(worker.serve())
+    await TaskQueue(client).ring([ring(), ring()])
+    async with asyncio.timeout(10):
+        await heard.get()
+        await heard.get()
+    worker.quiet()
+    await serving
+    assert worker.jobs_failed + worker.jobs_complete >= 1
+
+
+async def test_a_quiet_worker_leaves_the_queue_alone(client: ArqRedis, ear: Ear) -> None:
+    """A stopping worker takes nothing more, and what runs may finish."""
+    ear.gate.clear()
+    worker = new_worker(client, ear)
+    serving = asyncio.create_task(worker.serve())
+    await TaskQueue(client).ring([ring()])
+    await ear.next()
+    worker.quiet()
+    await serving
+    await TaskQueue(client).ring([ring()])
+    ear.gate.set()
+    await worker.finish(within_seconds=10)
+    assert await client.zcard(QUEUE) == 1
+    assert worker.jobs_complete == 1
+
+
+async def test_a_stock_worker_understands_our_rings(client: ArqRedis, ear: Ear) -> None:
+    """The queue's format is ARQ's own, so that its own worker can stand in."""
+    rung = ring()
+    await TaskQueue(client).ring([rung])
+    stock = Worker(
+        [func(ear.hear, name=RUN_JOB)],
+        redis_pool=client,
+        queue_name=QUEUE,
+        burst=True,
+        handle_signals=False,
+        keep_result=0,
+        poll_delay=0.01,
+        job_serializer=encode_ring,
+        job_deserializer=decode_ring,
+    )
+    await stock.main()
+    assert await ear.next() == (rung.job_id, 1)
+
+
+def test_what_we_lean_on_in_arq_is_still_there() -> None:
+    """Fails when an upgrade of ARQ moves what `worker.doorbell` replaces or reads."""
+    assert version("arq").startswith("0.28.")
+    assert inspect.iscoroutinefunction(Worker._poll_iteration)
+    assert list(inspect.signature(arq.worker.deserialize_job_raw).parameters) == ["r", "deserializer"]
+    main = inspect.getsource(Worker.main)
+    assert "_poll_iteration" in main
+    init = inspect.getsource(Worker.__init__)
+    for name in ("self.tasks", "self.max_jobs", "self.functions", "self.allow_pick_jobs", "self.jobs_failed"):
+        assert f"{name} =" in init or f"{name}:" in init, name
+    assert job_key_prefix == "arq:job:"
