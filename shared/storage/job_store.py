@@ -10,7 +10,6 @@ import msgspec
 from sqlalchemy import Row
 
 from shared.domain.jobs import (
-    TERMINAL_STATES,
     Attempt,
     AttemptOutcome,
     Job,
@@ -78,26 +77,6 @@ class JobStore:
         rows = await self._work.fetch(f"select {_JOB_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
         return {row.job_id: _job_of(row) for row in rows}
 
-    async def list_jobs(self, wanted: JobFilter, *, before: UUID | None, limit: int) -> list[Job]:
-        """The newest jobs first, at most `limit`, older than the job `before` (ids are ordered by time, RFC 9562)."""
-        rows = await self._work.fetch(
-            f"""
-            select {_JOB_COLUMNS} from jobs
-            where ($1::text[] is null or state = any($1)) and ($2::text is null or kind = $2)
-              and ($3::jsonb is null or labels @> $3) and ($4::timestamptz is null or created_at > $4)
-              and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or job_id < $6)
-            order by job_id desc limit $7
-            """,
-            sorted(state.value for state in wanted.states) or None,
-            wanted.kind.value if wanted.kind else None,
-            msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
-            wanted.created_after,
-            wanted.created_before,
-            before,
-            limit,
-        )
-        return [_job_of(row) for row in rows]
-
     async def list_attempts(self, job_id: UUID) -> list[Attempt]:
         """All tries at a job, the first one first."""
         rows = await self._work.fetch(
@@ -135,14 +114,6 @@ class JobStore:
         )
         return change_of(rows[0]) if rows else None
 
-    async def count_live(self) -> dict[tuple[str, str], int]:
-        """How many jobs that have not ended there are by (queue, state), by their partial indexes."""
-        rows = await self._work.fetch(
-            "select queue, state, count(*) as n from jobs where state <> all($1::text[]) group by queue, state",
-            sorted(state.value for state in TERMINAL_STATES),
-        )
-        return {(row.queue, row.state): row.n for row in rows}
-
 
 def change_of(row: Row[Any]) -> JobChange:
     """The change that a `returning job_id, version, state` tells of."""
@@ -154,17 +125,11 @@ def ring_of(row: Row[Any]) -> Ring:
     return Ring(job_id=row.job_id, dispatch_no=row.dispatch_no, queue=row.queue)
 
 
-def decode(text: str | None) -> Any:  # noqa: ANN401 - JSON is any value
-    """JSON as the driver hands it out."""
-    return None if text is None else msgspec.json.decode(text)
-
-
 def _job_of(row: Row[Any]) -> Job:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    values |= {name: decode(values[name]) for name in ("spec", "labels", "result", "error")}
     return Job(**values | {"kind": JobKind(row.kind), "state": JobState(row.state)})
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    return Attempt(**values | {"outcome": AttemptOutcome(row.outcome), "detail": decode(row.detail)})
+    return Attempt(**values | {"outcome": AttemptOutcome(row.outcome)})

@@ -40,8 +40,8 @@ class LeaseStore:
             set state = 'running', attempt = attempt + 1, lease_token = rung.token, lease_owner = $4,
                 lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1, updated_at = now()
             from rung where j.job_id = rung.job_id
-            returning j.job_id, kind, queue, spec, attempt, max_attempts, dispatch_no, lease_token, started_at, version,
-                      state, extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
+            returning j.job_id, kind, queue, spec::text as spec, attempt, max_attempts, dispatch_no, lease_token,
+                      started_at, version, state, extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
             """,
             [ring.job_id for ring, _ in rings],
             [ring.dispatch_no for ring, _ in rings],
@@ -139,7 +139,7 @@ class LeaseStore:
         """Jobs whose lease ran out, locked: each with its owner, its lost attempts so far and whether to cancel it."""
         rows = await self._work.fetch(
             """
-            select job_id, kind, queue, spec, attempt, max_attempts, dispatch_no, lease_token, started_at,
+            select job_id, kind, queue, spec::text as spec, attempt, max_attempts, dispatch_no, lease_token, started_at,
                    0.0::float8 as queue_wait_ms, lease_owner, lost_attempts,
                    cancel_requested_at is not null as is_cancel_requested
             from jobs where state = 'running' and lease_expires_at < now()
