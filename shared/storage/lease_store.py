@@ -41,7 +41,8 @@ class LeaseStore:
                 lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1, updated_at = now()
             from rung where j.job_id = rung.job_id
             returning j.job_id, kind, queue, spec::text as spec, attempt, max_attempts, dispatch_no, lease_token,
-                      started_at, version, state, extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
+                      started_at, version, state,
+                      extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
             """,
             [ring.job_id for ring, _ in rings],
             [ring.dispatch_no for ring, _ in rings],
