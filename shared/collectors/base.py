@@ -1,6 +1,7 @@
 """The one shape of a collector."""
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from shared.domain.observation import Observation
 from shared.domain.targets import TargetModel
@@ -23,3 +24,7 @@ class Collector(Protocol[Target_contra]):
     async def close(self) -> None:
         """Let go of what is kept open for the process."""
         ...
+
+
+Collectors: TypeAlias = Mapping[str, Collector[Any]]
+"""Collectors by the kind of target they read."""

@@ -1,0 +1,184 @@
+"""Collecting targets: within bounds, tried again when down, judged, and told apart from our own faults."""
+
+import asyncio
+import math
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+
+from shared.clock import Clock
+from shared.collectors.base import Collectors
+from shared.coordination.breaker import Skip
+from shared.domain.judgement import Expectations, Verdict, expect, judge
+from shared.domain.kinds import METRICS
+from shared.domain.observation import Blame, Fault, Observation
+from shared.domain.outcome import Outcome, Reading
+from shared.domain.target_identity import display_name, endpoint_of, host_of
+from shared.domain.targets import DatabaseTarget, FileTarget, Target
+from shared.services.collection_slots import CollectionSlots, NoSlotError
+
+_log = structlog.get_logger()
+
+RETRY_PAUSE_SECONDS = 0.5
+"""Between two tries within one collection: long enough for a dropped packet, short against any interval."""
+OVERRUN_SECONDS = 10.0
+"""How long after a target's timeout its collector is still believed in."""
+SLOT_WAIT_SECONDS = 300.0
+"""The longest wait for a slot; a worker that is so far behind says that it is, and not that the target is down."""
+DATABASE_SLOTS = 1
+"""A sick database gets one connection of ours at a time from each worker."""
+
+_INTERNAL = Fault("internal", "Tocsin failed at collecting this target; the worker's log says why", Blame.OURS)
+_OVERRAN = Fault("internal", "Tocsin's collector did not keep within the target's timeout", Blame.OURS)
+_NO_SLOT = Fault("no_slot", "the worker had no free slot for this target in time; start more workers", Blame.OURS)
+
+_TIMEOUT_CODES: Final = frozenset({"timeout"})
+
+
+class CircuitBreaker(Protocol):
+    """What spares slots from an endpoint that only times out; see `shared.coordination.breaker`."""
+
+    async def ask(self, endpoint: str) -> Skip | None:
+        """Whether to skip the look at hand."""
+        ...
+
+    async def note_timeout(self, endpoint: str) -> None:
+        """Count a time-out."""
+        ...
+
+    async def note_answer(self, endpoint: str) -> None:
+        """The endpoint answered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A reading with what it was judged from, for whoever wants to see more than is stored."""
+
+    reading: Reading
+    verdict: Verdict
+    observation: Observation
+
+
+class Collection:
+    """Collects targets for one process. The bounds are those of the process, over all its jobs."""
+
+    def __init__(
+        self,
+        collectors: Collectors,
+        *,
+        clock: Clock,
+        target_slots: int,
+        host_slots: int,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        self._collectors = collectors
+        self._clock = clock
+        self._breaker = breaker
+        self._host_slots = host_slots
+        self._slots = CollectionSlots(target_slots, wait_seconds=SLOT_WAIT_SECONDS)
+
+    async def collect(self, target: Target) -> Reading:
+        """Collect one target; never raises for what the target does."""
+        return (await self.examine(target)).reading
+
+    async def collect_all(self, targets: Sequence[Target]) -> list[Reading]:
+        """Collect targets concurrently; the readings are in the order of the targets."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.collect(target)) for target in targets]
+        return [task.result() for task in tasks]
+
+    async def examine(self, target: Target) -> Examination:
+        """Try until the target is not down or its retries are used up; the last try is what counts.
+
+        With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`.
+        """
+        expectations = expect(target.kind, target.conditions, degraded_conditions=target.degraded_conditions)
+        tries = 1
+        examination = await self._try(target, expectations)
+        while examination.reading.outcome is Outcome.DOWN and tries <= _retries_of(target):
+            await asyncio.sleep(RETRY_PAUSE_SECONDS)
+            tries += 1
+            examination = await self._try(target, expectations)
+        return _with_tries(examination, tries, kind=target.kind)
+
+    async def close(self) -> None:
+        """Let go of what the collectors keep open."""
+        for collector in self._collectors.values():
+            await collector.close()
+
+    async def _try(self, target: Target, expectations: Expectations) -> Examination:
+        try:
+            async with self._slots.held(host_of(target), self._slots_of_host(target)):
+                started_at = self._clock()
+                observation = await self._observe_unless_open(target)
+        except NoSlotError:
+            started_at, observation = self._clock(), Observation(0.0, fault=_NO_SLOT)
+        verdict = judge(observation, expectations)
+        return Examination(_read(observation, verdict, kind=target.kind, at=started_at), verdict, observation)
+
+    def _slots_of_host(self, target: Target) -> int:
+        return DATABASE_SLOTS if isinstance(target, DatabaseTarget) else self._host_slots
+
+    async def _observe_unless_open(self, target: Target) -> Observation:
+        """Ask the breaker with the slot already held, so that whoever waited profits from what was learnt meanwhile."""
+        endpoint = endpoint_of(target)
+        if self._breaker is None or endpoint is None:
+            return await self._observe(target)
+        skip = await self._breaker.ask(endpoint)
+        if skip is not None:
+            return Observation(0.0, fault=_circuit_open(endpoint, skip))
+        observation = await self._observe(target)
+        if observation.fault is None or observation.fault.blame is Blame.TARGET:
+            if observation.fault is not None and observation.fault.code in _TIMEOUT_CODES:
+                await self._breaker.note_timeout(endpoint)
+            else:
+                await self._breaker.note_answer(endpoint)
+        return observation
+
+    async def _observe(self, target: Target) -> Observation:
+        limit = target.timeout.total_seconds() + OVERRUN_SECONDS
+        try:
+            async with asyncio.timeout(limit):
+                return await self._collectors[target.kind].collect(target)
+        except TimeoutError:
+            _log.error("collector_overran", target=display_name(target), limit_seconds=limit)
+            return Observation(limit * 1000, fault=_OVERRAN)
+        except Exception as error:  # noqa: BLE001 - what a collector raises is our own error, by its contract.
+            # Without the values of local variables, among which are the target's secrets.
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("collector_raised", target=display_name(target), error=type(error).__name__, traceback=trace)
+            return Observation(0.0, fault=_INTERNAL)
+
+
+def _retries_of(target: Target) -> int:
+    """Files are looked at once: a second look would find the new lines already counted, and hide them."""
+    return 0 if isinstance(target, FileTarget) else target.retries
+
+
+def _circuit_open(endpoint: str, skip: Skip) -> Fault:
+    sentence = f"{endpoint} was not dialled: it timed out {skip.timeouts} times in a row and was tried a moment ago"
+    return Fault("circuit_open", sentence, Blame.OURS)
+
+
+def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime) -> Reading:
+    metrics = {name: observation.metrics[name] for name in METRICS[kind] if name in observation.metrics}
+    return Reading(
+        outcome=verdict.outcome,
+        duration_ms=round(observation.duration_ms, 3),
+        collected_at=at,
+        metrics={name: round(number, 3) for name, number in metrics.items() if math.isfinite(number)},
+        code=verdict.code,
+        message=verdict.message,
+    )
+
+
+def _with_tries(examination: Examination, tries: int, *, kind: str) -> Examination:
+    if "tries" not in METRICS[kind]:
+        return examination
+    reading = examination.reading
+    return replace(examination, reading=replace(reading, metrics={**reading.metrics, "tries": float(tries)}))
