@@ -1,1 +1,1 @@
-"""The database schema, revision by revision (Alembic)."""
+"""The history of the database's schema, run by Alembic."""

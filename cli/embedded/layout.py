@@ -1,0 +1,75 @@
+"""Where an embedded server keeps its things: data, sockets, logs, and programs copied within reach."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.embedded.account import Account, make_private, may_enter, server_account
+from cli.embedded.errors import EmbeddedServerError
+
+MAX_SOCKET_PATH_BYTES = 100
+"""A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with the closing zero."""
+
+LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The directories of one data directory and the account its servers run as."""
+
+    data_dir: Path
+    account: Account
+    sockets: Path
+
+    @property
+    def logs(self) -> Path:
+        """The servers' logs."""
+        return self.data_dir / "logs"
+
+    @property
+    def programs(self) -> Path:
+        """Copies of programs the account cannot reach where they are installed."""
+        return self.data_dir / "programs"
+
+    def private(self, name: str) -> Path:
+        """A directory of the account, made if it is not there."""
+        directory = self.data_dir / name
+        make_private(directory, self.account)
+        return directory
+
+
+def prepare_layout(data_dir: Path) -> Layout:
+    """Make the directories. Root's data directory can be entered by others, what is inside cannot."""
+    data_dir = data_dir.absolute()
+    account = server_account(data_dir)
+    try:
+        data_dir.mkdir(mode=0o711 if account.is_other else 0o700, parents=True, exist_ok=True)
+        (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"The data directory {data_dir} cannot be made ({error.strerror}). Set TOCSIN_DATA_DIR to one that can."
+        ) from error
+    if account.is_other and not may_enter(account, data_dir):
+        raise EmbeddedServerError(
+            f"The data directory {data_dir} cannot be reached by the user {account.name}, as whom the servers run "
+            "because PostgreSQL refuses to run as root. Set TOCSIN_DATA_DIR to a directory such as /var/lib/tocsin."
+        )
+    return Layout(data_dir, account, _socket_directory(data_dir, account))
+
+
+def _socket_directory(data_dir: Path, account: Account) -> Path:
+    """A private directory for the sockets: in the data directory, or where that is too long, a short one by its name."""
+    directory = data_dir / "sockets"
+    if len(os.fsencode(directory / LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
+        digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+        parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - checked below
+        directory = parent / f"tocsin-{os.geteuid()}-{digest}"
+    make_private(directory, account)
+    status = directory.lstat()
+    # In a directory open to all, somebody else may have been there first.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != (account.uid or os.geteuid()) or status.st_mode & 0o077:
+        raise EmbeddedServerError(f"{directory} is not a private directory of {account.name}; remove it.")
+    return directory
