@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import sys
 from datetime import UTC, datetime
 
 import orjson
 import structlog
 
 from api.exchange import Exchange
+from shared.log import LogFormat
 
 FLUSH_SECONDS = 0.1
 MAX_LINES = 10_000
@@ -27,6 +29,12 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def for_process(cls, log_format: LogFormat) -> "AccessLog":
+        """The log in the form that the process's other lines have."""
+        is_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+        return cls(None if is_console else sys.stderr.fileno())
 
     def write(self, exchange: Exchange, method: str, *, path: str, seconds: float) -> None:
         """Log a request that was answered. The query is left out: it may hold what should not be kept."""

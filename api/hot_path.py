@@ -27,17 +27,13 @@ class HotPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request or pass it on."""
-        path: str = scope["path"]
-        if len(path) != _LENGTH or scope["method"] != "GET" or not path.startswith(_PREFIX):
-            return await self._app(scope, receive, send)
-        job_id = _job_id_of(path)
+        job_id = _job_id_of(scope)
         if job_id is None:
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         ask = job_ask_of(scope)
         exchange_of(scope).route = WAIT_ROUTE if ask.prefer else JOB_ROUTE
-        answer = await self._reading.answer(job_id, ask, receive=receive)
-        await send_answer(answer, send)
-        return None
+        await send_answer(await self._reading.answer(job_id, ask, receive=receive), send)
 
 
 def job_ask_of(scope: Scope) -> JobAsk:
@@ -49,8 +45,13 @@ def job_ask_of(scope: Scope) -> JobAsk:
     return JobAsk(prefer=joined_header(lines, b"prefer"), if_none_match=joined_header(lines, b"if-none-match"))
 
 
-def _job_id_of(path: str) -> UUID | None:
-    """The id in its canonical form only; the route looks after all others."""
+def _job_id_of(scope: Scope) -> UUID | None:
+    """The job that is polled, its id in the canonical form only; the route looks after all others."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    path: str = scope["path"]
+    if len(path) != _LENGTH or not path.startswith(_PREFIX):
+        return None
     text = path[len(_PREFIX) :]
     try:
         job_id = UUID(text)

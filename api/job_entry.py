@@ -10,6 +10,7 @@ from shared.domain.jobs import JobState
 
 JOBS_PATH = "/api/v1/jobs"
 LONGEST_RETRY_SECONDS = 60
+_EMPTY = orjson.Fragment(b"{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ def job_json(status: JobStatus) -> dict[str, object]:
         "done": status.is_done,
         "attempt": status.attempt,
         "max_attempts": status.max_attempts,
-        "labels": orjson.Fragment(status.labels),
+        "labels": _as_written(status.labels),
         "run_at": status.run_at,
         "created_at": status.created_at,
         "started_at": status.started_at,
         "finished_at": status.finished_at,
         "cancel_requested_at": status.cancel_requested_at,
-        "result": None if status.result is None else orjson.Fragment(status.result),
-        "error": None if status.error is None else orjson.Fragment(status.error),
+        "result": _as_written(status.result),
+        "error": _as_written(status.error),
         "version": status.version,
         "links": {
             "self": path,
@@ -64,6 +65,15 @@ def job_json(status: JobStatus) -> dict[str, object]:
             "cancel": f"{path}/cancel",
         },
     }
+
+
+def _as_written(text: str | None) -> orjson.Fragment | None:
+    """JSON always written the same way: one strong entity tag stands for the same bytes, stored or just submitted."""
+    if text is None:
+        return None
+    if text == "{}":
+        return _EMPTY
+    return orjson.Fragment(orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS))
 
 
 def retry_after_seconds(entry: JobEntry, *, now: datetime) -> int:

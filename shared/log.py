@@ -10,6 +10,11 @@ import structlog
 LogFormat = Literal["auto", "console", "json"]
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+# Local variables hold DSNs, keys and headers; a traceback in a log tells where, never with what.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
+)
+
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
     """Set the process's logging once; `request_id` and `job_id` bound to the context appear on each line."""
@@ -21,7 +26,12 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     ]
     if is_console:
         structlog.configure(
-            processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+            processors=[
+                *shared,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                ),
+            ],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
             logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
             cache_logger_on_first_use=True,
@@ -30,7 +40,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         structlog.configure(
             processors=[
                 *shared,
-                structlog.processors.dict_tracebacks,
+                _TRACEBACKS,
                 structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),

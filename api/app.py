@@ -1,0 +1,121 @@
+"""The application: the framework for routes and their description, the hot path and the front before it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp
+
+from api.access_log import AccessLog
+from api.answers import as_response
+from api.exchange import exchange_of
+from api.front import Front
+from api.gate import Gate
+from api.hot_path import HotPath
+from api.openapi import describe
+from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
+from api.routes import health, job_batches, job_history, job_submission, jobs, keys, problems, stats
+from api.services import ApiServices, Listening
+from shared.services.job_submission import OverloadedError
+from shared.storage.errors import StorageUnavailableError
+
+# Routing is a walk along the list, so that what is asked most often stands first.
+_ROUTERS = (
+    job_submission.router,
+    jobs.router,
+    job_batches.router,
+    job_history.router,
+    stats.router,
+    health.router,
+    keys.router,
+    problems.router,
+)
+_TOLD = (Exception, HTTPException, RequestValidationError, ProblemError, OverloadedError, StorageUnavailableError)
+DESCRIPTION = """\
+Collection and notification are jobs: submitted here, run by workers, remembered in PostgreSQL.
+
+Every error is a problem of RFC 9457. Unknown fields and parameters are refused. An `Idempotency-Key` makes a
+submission repeatable for 24 hours.
+"""
+
+
+def create_app(services: ApiServices, *, access_log: AccessLog) -> ASGIApp:
+    """Make the application of one process."""
+    settings = services.context.settings
+    gate = Gate(
+        services.authentication,
+        max_body_bytes=settings.max_body_bytes,
+        is_metrics_open=settings.is_loopback,
+    )
+    return Front(
+        HotPath(make_framework(services, access_log), services.reading),
+        gate,
+        metrics=services.metrics,
+        access_log=access_log,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def make_framework(services: ApiServices, access_log: AccessLog) -> FastAPI:
+    """The framework with all routes, flat in one list."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with Listening(services):
+            yield
+        access_log.flush()
+
+    app = _Framework(
+        title="Tocsin",
+        description=DESCRIPTION,
+        version=version("tocsin"),
+        openapi_url="/openapi.json",
+        # The pages would load from a foreign host.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys(_TOLD, tell_problem),
+    )
+    app.state.services = services
+    for router in _ROUTERS:
+        app.router.routes.extend(router.routes)
+    return app
+
+
+class _Framework(FastAPI):
+    """FastAPI with our own description of the API."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(self)
+        return self.openapi_schema
+
+
+async def tell_problem(request: Request, error: Exception) -> Response:
+    """Answer with the problem that the error means; what is not expected is raised again for the front to log."""
+    request_id = exchange_of(request.scope).request_id
+    problem = problem_of(error)
+    if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004 - its name says it below
+        problem = method_not_allowed(allowed_methods(request))
+    return as_response(problem_answer(problem, request_id=request_id))
+
+
+def allowed_methods(request: Request) -> str:
+    """All methods that the path knows; the framework would name the first route's only."""
+    scope: Mapping[str, Any] = request.scope
+    found: set[str] = set()
+    for route in request.app.router.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    if "GET" in found:
+        found.add("HEAD")
+    return ", ".join(sorted(found))

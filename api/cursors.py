@@ -1,0 +1,43 @@
+"""Cursors of keyset pages: signed, and bound to the filters they were made for."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+from api import problem_kinds
+from api.problems import ProblemError
+
+_SIGNATURE_BYTES = 16
+
+
+class Cursors:
+    """Makes and reads cursors. `secret` is the same for every API process of an installation."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hashlib.blake2b(secret, digest_size=32, person=b"tocsin-cursor").digest()
+
+    def write(self, place: bytes, *, query: str) -> str:
+        """The cursor that leads on from `place` in the list that `query` describes."""
+        return base64.urlsafe_b64encode(self._sign(place, query) + place).rstrip(b"=").decode()
+
+    def read(self, cursor: str, *, query: str) -> bytes:
+        """The place that the cursor leads on from.
+
+        Raises:
+            ProblemError: it is no cursor of ours, or was made for another query.
+        """
+        try:
+            data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            data = b""
+        signature, place = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
+        if not place or not hmac.compare_digest(signature, self._sign(place, query)):
+            raise ProblemError(
+                problem_kinds.INVALID_CURSOR, "The cursor was not made for this path with these filters."
+            )
+        return place
+
+    def _sign(self, place: bytes, query: str) -> bytes:
+        message = hashlib.sha256(query.encode()).digest() + place
+        return hmac.digest(self._key, message, "sha256")[:_SIGNATURE_BYTES]

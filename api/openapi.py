@@ -1,0 +1,111 @@
+"""The API's own description, OpenAPI 3.1: the framework's, with the bodies we read ourselves and the keys."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from api.preferences import KEY_PATTERN
+from api.problems import CONTENT_TYPE
+from api.schemas.keys import KeyBody
+from api.schemas.problems import ProblemView
+from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
+
+Documented = dict[int | str, dict[str, Any]]
+
+_REF = "#/components/schemas/{model}"
+_MODELS: tuple[type[BaseModel], ...] = (CollectSubmission, NotifySubmission, KeyBody, ProblemView)
+_PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}
+_DESCRIPTIONS = {
+    400: "The request cannot be read, or the cursor belongs to another query.",
+    401: "No valid API key.",
+    403: "The key does not carry the right.",
+    404: "There is no such thing.",
+    405: "The path does not know this method.",
+    409: "The job has ended.",
+    412: "The job has changed meanwhile.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The input is not valid, or the idempotency key stands for another request.",
+    503: "Overloaded, or the database is away; nothing is known to be taken.",
+}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N` holds the request up to N seconds (at most 30), `respond-async` does not; RFC 7240.",
+    "schema": {"type": "string"},
+}
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The entity tag you have: 304 if it still stands; with `Prefer: wait` the answer comes on a change.",
+    "schema": {"type": "string"},
+}
+IF_MATCH: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "Cancel only if the job still has this entity tag.",
+    "schema": {"type": "string", "pattern": r'^(\*|"[!#-~]{1,100}")$'},
+}
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A repeat with the same key and body answers with the first one's job. Kept for 24 hours.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+VALIDATE_ONLY: dict[str, Any] = {
+    "name": "validate_only",
+    "in": "query",
+    "description": "Judge the body, make nothing.",
+    "schema": {"type": "boolean"},
+}
+
+
+def problems(*statuses: int) -> Documented:
+    """The problems that a route answers with, beside those that every route knows."""
+    documented: Documented = {}
+    for status in sorted({400, 401, 403, 503, *statuses}):
+        documented[status] = {"description": _DESCRIPTIONS[status], **_PROBLEM}
+    documented[503] = documented[503] | {"headers": _RETRY_AFTER}
+    return documented
+
+
+def request_body(name: str) -> dict[str, Any]:
+    """The description of a body that a route reads by itself; `name` is a component."""
+    return {"required": True, "content": {"application/json": {"schema": {"$ref": _REF.format(model=name)}}}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole description."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        openapi_version="3.1.0",
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas |= _body_schemas()
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "`tocsin_{read|submit|admin}_…`"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    # Without a key where none is needed; see the settings.
+    document["security"] = [{"bearer": []}, {"header": []}, {}]
+    return document
+
+
+def _body_schemas() -> dict[str, Any]:
+    _, definitions = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF)
+    schemas: dict[str, Any] = dict(definitions["$defs"])
+    submission = TypeAdapter(JobSubmissionBody).json_schema(ref_template=_REF)
+    submission.pop("$defs", None)
+    batch = BatchBody.model_json_schema(ref_template=_REF)
+    batch["properties"]["jobs"]["items"] = {"$ref": _REF.format(model="JobSubmission")}
+    return schemas | {"JobSubmission": submission, "JobBatch": batch}

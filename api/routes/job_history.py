@@ -1,0 +1,134 @@
+"""What a job was asked to do, the tries at it, and what it collected."""
+
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.job_entry import JOBS_PATH
+from api.openapi import problems
+from api.paging import json_response, page_response, query_text
+from api.problems import not_found
+from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
+from api.schemas.queries import SampleListQuery, limit_of
+from api.services import services_of
+from shared.domain.channel_identity import mask_channel
+from shared.domain.jobs import Attempt, JobKind
+from shared.domain.notifications import Channel
+from shared.domain.target_identity import mask_target
+from shared.domain.targets import Target
+from shared.storage.job_status_store import JobStatusStore
+from shared.storage.job_store import JobStore
+from shared.storage.sample_store import JobSample, SampleStore
+
+router = APIRouter(tags=["jobs"])
+
+_TARGETS: TypeAdapter[list[Target]] = TypeAdapter(list[Target])
+_CHANNEL: TypeAdapter[Channel] = TypeAdapter(Channel)
+_POSITION_BYTES = 4
+
+
+@router.get(
+    f"{JOBS_PATH}/{{job_id:uuid}}/spec",
+    response_model=JobSpecView,
+    response_model_exclude_unset=True,
+    summary="What a job was asked to do",
+    responses=problems(404),
+)
+async def show_spec(job_id: UUID, request: Request) -> Response:
+    """Tell what a job was asked to do, every secret masked."""
+    async with services_of(request).context.database.transaction() as work:
+        found = await JobStatusStore(work).find_spec(job_id)
+    if found is None:
+        raise _no_job()
+    kind, spec = found
+    return json_response(request, {"kind": kind.value} | masked_spec(kind, spec))
+
+
+def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
+    """The spec as JSON without its secrets; `spec` is JSON as text."""
+    raw = orjson.loads(spec)
+    if kind is JobKind.COLLECT:
+        targets = _TARGETS.validate_json(orjson.dumps(raw["targets"]))
+        return {"targets": [mask_target(target) for target in targets]}
+    channel = _CHANNEL.validate_json(orjson.dumps(raw["channel"]))
+    return {"channel": mask_channel(channel), "message": raw["message"]}
+
+
+@router.get(
+    f"{JOBS_PATH}/{{job_id:uuid}}/attempts",
+    response_model=AttemptPage,
+    summary="The tries at a job",
+    responses=problems(404),
+)
+async def list_attempts(job_id: UUID, request: Request) -> Response:
+    """List the tries at a job, the first one first; they are few, so that there is one page."""
+    async with services_of(request).context.database.transaction() as work:
+        attempts = await JobStore(work).list_attempts(job_id)
+        is_known = bool(attempts) or await JobStatusStore(work).exists(job_id)
+    if not is_known:
+        raise _no_job()
+    return page_response(request, [_attempt_json(attempt) for attempt in attempts], next_cursor=None)
+
+
+@router.get(
+    f"{JOBS_PATH}/{{job_id:uuid}}/samples",
+    response_model=SamplePage,
+    summary="What a job collected",
+    responses=problems(404, 422),
+)
+async def list_samples(job_id: UUID, query: Annotated[SampleListQuery, Query()], request: Request) -> Response:
+    """List what a job collected, in the order of its targets."""
+    services = services_of(request)
+    limit = limit_of(query.limit, default=100, most=1000)
+    path = query_text(request)
+    after = -1
+    if query.cursor is not None:
+        after = int.from_bytes(services.cursors.read(query.cursor, query=path))
+    async with services.context.database.transaction() as work:
+        found = await SampleStore(work).list_for_job(job_id, after_position=after, limit=limit + 1)
+        is_known = bool(found) or await JobStatusStore(work).exists(job_id)
+    if not is_known:
+        raise _no_job()
+    page = found[:limit]
+    next_cursor = None
+    if len(found) > limit:
+        next_cursor = services.cursors.write(page[-1].position.to_bytes(_POSITION_BYTES), query=path)
+    return page_response(request, [_sample_json(sample) for sample in page], next_cursor=next_cursor)
+
+
+def _no_job() -> Exception:
+    return not_found("There is no job with this id.")
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, object]:
+    return {
+        "attempt": attempt.attempt,
+        "dispatch_no": attempt.dispatch_no,
+        "worker_id": attempt.worker_id,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+        "outcome": attempt.outcome.value,
+        "code": attempt.code,
+        "message": attempt.message,
+        "queue_wait_ms": round(attempt.queue_wait_ms, 3),
+        "run_ms": round(attempt.run_ms, 3),
+        "detail": attempt.detail,
+    }
+
+
+def _sample_json(sample: JobSample) -> dict[str, object]:
+    return {
+        "position": sample.position,
+        "target": sample.target,
+        "outcome": sample.outcome.value,
+        "duration_ms": sample.duration_ms,
+        "metrics": sample.metrics,
+        "code": sample.code,
+        "message": sample.message,
+        "collected_at": sample.collected_at,
+    }

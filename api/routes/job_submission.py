@@ -1,0 +1,114 @@
+"""Submitting jobs, one by one and in batches."""
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import problem_kinds
+from api.answers import Answer, Headers, as_response
+from api.exchange import exchange_of
+from api.intake import read_job, submission_of
+from api.job_entry import JOBS_PATH, JobEntry, entry_of, retry_after_seconds
+from api.openapi import IDEMPOTENCY_KEY, PREFER, VALIDATE_ONLY, problems, request_body
+from api.preferences import joined_header, parse_idempotency_key, parse_prefer
+from api.problems import ProblemError, invalid_input
+from api.schemas.jobs import JobView, ValidView
+from api.services import ApiServices, principal_of, services_of
+from api.waiting import WaitersFullError
+from shared.domain.job_status import status_of
+from shared.domain.jobs import NewJob
+from shared.services.job_submission import Accepted, KeyReused, SubmissionResult
+
+router = APIRouter(tags=["jobs"])
+
+OPERATION = b"POST /api/v1/jobs"
+_JSON = (b"content-type", b"application/json")
+
+
+@router.post(
+    JOBS_PATH,
+    status_code=202,
+    response_model=JobView,
+    summary="Submit a job",
+    responses={
+        200: {"description": "Done within the time of `Prefer: wait`, or valid.", "model": JobView | ValidView},
+        **problems(413, 415, 422),
+    },
+    openapi_extra={
+        "requestBody": request_body("JobSubmission"),
+        "parameters": [IDEMPOTENCY_KEY, PREFER, VALIDATE_ONLY],
+    },
+)
+async def create_job(request: Request) -> Response:
+    """Take one job in. When this answers 202 the job is kept: it runs even if everything is restarted now."""
+    services = services_of(request)
+    body = await request.body()
+    principal = principal_of(request)
+    is_validate_only = read_validate_only(request)
+    key = parse_idempotency_key(exchange_of(request.scope).headers.get(b"idempotency-key"))
+    job = read_job(body, principal_id=principal.principal_id, now=services.context.clock())
+    if is_validate_only:
+        return as_response(Answer(200, [_JSON], orjson.dumps({"valid": True})))
+    result = await services.context.submission.submit(submission_of(job, key=key, operation=OPERATION, body=body))
+    count_result(services, job, result)
+    if isinstance(result, KeyReused):
+        raise key_reused()
+    return await _answer(services, request, result)
+
+
+async def _answer(services: ApiServices, request: Request, accepted: Accepted) -> Response:
+    job_id = accepted.job.job_id
+    entry: JobEntry = entry_of(status_of(accepted.job))
+    headers: Headers = [_JSON, (b"location", f"{JOBS_PATH}/{job_id}".encode())]
+    if accepted.is_replayed:
+        headers.append((b"idempotent-replayed", b"true"))
+    preferences = parse_prefer(joined_header(request.scope["headers"], b"prefer"))
+    if preferences.wait_seconds is not None:
+        exchange_of(request.scope).route = f"{JOBS_PATH} (wait)"
+        try:
+            seconds = preferences.wait_seconds
+            entry = await services.reading.wait(job_id, _is_done, seconds=seconds, receive=request.receive) or entry
+            headers.append((b"preference-applied", preferences.applied))
+        except WaitersFullError:
+            pass
+    elif preferences.applied:
+        headers.append((b"preference-applied", preferences.applied))
+    headers.append((b"etag", entry.etag))
+    if entry.is_done and preferences.wait_seconds is not None:
+        return as_response(Answer(200, headers, entry.body))
+    headers.append((b"retry-after", b"%d" % retry_after_seconds(entry, now=services.context.clock())))
+    return as_response(Answer(202, headers, entry.body))
+
+
+def _is_done(entry: JobEntry) -> bool:
+    return entry.is_done
+
+
+def count_result(services: ApiServices, job: NewJob, result: SubmissionResult) -> None:
+    """Count what became of a submission."""
+    if isinstance(result, KeyReused):
+        services.metrics.count_submission(job.kind, "key_reused")
+    else:
+        services.metrics.count_submission(job.kind, "replayed" if result.is_replayed else "accepted")
+
+
+def key_reused() -> ProblemError:
+    """The idempotency key stands for another request."""
+    return ProblemError(problem_kinds.KEY_REUSED, "The idempotency key was used with another body within 24 hours.")
+
+
+def read_validate_only(request: Request) -> bool:
+    """Whether the body is only to be judged.
+
+    Raises:
+        ProblemError: another query parameter is given, or this one is neither true nor false.
+    """
+    if not request.scope["query_string"]:
+        return False
+    for name, value in request.query_params.multi_items():
+        if name != "validate_only":
+            raise invalid_input([{"detail": "there is no such parameter here", "parameter": name}])
+        if value not in {"true", "false"}:
+            raise invalid_input([{"detail": "write true or false", "parameter": name}])
+    return request.query_params["validate_only"] == "true"

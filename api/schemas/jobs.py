@@ -1,0 +1,137 @@
+"""What answers about jobs look like; the bodies are written by `api.job_entry`, and tests hold them equal to this."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.domain.jobs import AttemptOutcome, JobKind, JobState
+from shared.domain.outcome import Outcome
+
+
+class View(BaseModel):
+    """What every answer has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobLinks(View):
+    """Where more is told about a job."""
+
+    self: str
+    spec: str
+    samples: str
+    attempts: str
+    cancel: str
+
+
+class JobErrorView(View):
+    """Why a job's latest attempt failed: a name that stays, and a sentence."""
+
+    code: str
+    message: str
+
+
+class JobView(View):
+    """How a job stands. A collect job succeeds when its targets were collected, whatever was found."""
+
+    id: UUID
+    kind: JobKind
+    state: JobState
+    done: bool = Field(description="Whether the job has ended; no list of states is needed to know.")
+    attempt: int
+    max_attempts: int
+    labels: dict[str, str]
+    run_at: datetime = Field(description="When the job is or was due; the next try's moment while it is retrying.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    result: dict[str, Any] | None = Field(description="For a collect job the number of targets by outcome.")
+    error: JobErrorView | None
+    version: int = Field(description="Grows with each change; the entity tag is made of it.")
+    links: JobLinks
+
+
+class JobPage(View):
+    """Jobs, the newest first."""
+
+    items: list[JobView]
+    next_cursor: str | None = Field(description="Leads to the next page; null is the only sign of the end.")
+
+
+class JobSpecView(View):
+    """What a job was asked to do, its secrets masked."""
+
+    kind: JobKind
+    targets: list[dict[str, Any]] | None = None
+    channel: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+
+
+class AttemptView(View):
+    """One try at a job."""
+
+    attempt: int
+    dispatch_no: int
+    worker_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: AttemptOutcome
+    code: str | None
+    message: str | None
+    queue_wait_ms: float
+    run_ms: float
+    detail: dict[str, Any] | None
+
+
+class AttemptPage(View):
+    """All tries at a job, the first one first."""
+
+    items: list[AttemptView]
+    next_cursor: None = None
+
+
+class SampleView(View):
+    """What one collection of one target found."""
+
+    position: int = Field(description="The target's place in the job's list.")
+    target: str
+    outcome: Outcome
+    duration_ms: float | None
+    metrics: dict[str, float]
+    code: str | None
+    message: str | None
+    collected_at: datetime
+
+
+class SamplePage(View):
+    """A job's samples in the order of its targets."""
+
+    items: list[SampleView]
+    next_cursor: str | None
+
+
+class ValidView(View):
+    """The submission is valid; nothing was made of it."""
+
+    valid: bool
+
+
+class BatchItemView(View):
+    """What became of one item of a batch: `id` when it was taken, `problem` when it was not."""
+
+    status: int
+    id: UUID | None = None
+    location: str | None = None
+    replayed: bool | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchView(View):
+    """What became of each item, in the order they were sent."""
+
+    accepted: int
+    rejected: int
+    results: list[BatchItemView]

@@ -1,0 +1,82 @@
+"""The query parameters of lists and statistics; unknown ones are refused, since a misspelt filter would find all."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.moments import Moment
+from shared.domain.durations import Duration
+from shared.domain.jobs import JobKind, JobState
+
+LabelTerm = Annotated[
+    str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}:[^\x00-\x1f\x7f]{0,200}$", examples=["team:web"])
+]
+"""One label, name and value."""
+
+Cursor = Annotated[
+    str | None, Field(max_length=500, description="The `next_cursor` of the page before, with the same filters.")
+]
+
+
+LONGEST_WINDOW = timedelta(days=36_525)
+
+
+class QueryModel(BaseModel):
+    """What all queries have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobListQuery(QueryModel):
+    """Which jobs to list."""
+
+    state: list[JobState] = Field(default_factory=list, max_length=8, description="Any of these states.")
+    kind: JobKind | None = None
+    label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    limit: int = Field(default=50, ge=0, description="At most 200; more is cut, 0 is the default.")
+    cursor: Cursor = None
+
+
+class SampleListQuery(QueryModel):
+    """Which of a job's samples to list."""
+
+    limit: int = Field(default=100, ge=0, description="At most 1,000; more is cut, 0 is the default.")
+    cursor: Cursor = None
+
+
+class StatsRequest(QueryModel):
+    """What to know of many samples."""
+
+    kind: Annotated[str | None, Field(description="Targets of this kind only.", examples=["http"])] = None
+    target: Annotated[str | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
+    label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
+    metric: Annotated[str, Field(max_length=100)] = "duration_ms"
+    window: Annotated[
+        Duration | None, Field(le=LONGEST_WINDOW, description="How long back from `end`; an hour unless told.")
+    ] = None
+    start: Moment | None = None
+    end: Moment | None = None
+    bucket: Annotated[
+        Duration | None, Field(le=LONGEST_WINDOW, description="Divide the window into spans of this length.")
+    ] = None
+    by: Annotated[
+        str,
+        Field(pattern=r"^(kind|target|label:[a-zA-Z_][a-zA-Z0-9_]{0,62})$", description="What to group by."),
+    ] = "kind"
+    percentiles: Annotated[
+        str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?(,[0-9]{1,3}(\.[0-9]{1,6})?){0,19}$", examples=["50,99.9"])
+    ] = "50,95,99"
+
+
+def labels_of(terms: Sequence[str]) -> dict[str, str]:
+    """The labels that the terms name; of two with the same name the last one counts."""
+    return {name: value for name, _, value in (term.partition(":") for term in terms)}
+
+
+def limit_of(asked: int, *, default: int, most: int) -> int:
+    """How many items a page has (AIP-158: more than the most is cut, 0 is the default)."""
+    return min(asked or default, most)

@@ -1,0 +1,89 @@
+"""What a client sends to make jobs: strict, and unknown fields are refused."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from api.schemas.moments import Moment
+from shared.domain.durations import Duration
+from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, JobKind
+from shared.domain.notifications import Channel, Message
+from shared.domain.targets import Labels, Target
+
+MAX_TARGETS = 1000
+MAX_BATCH = 1000
+MAX_ATTEMPTS = 25
+MAX_DELAY = timedelta(days=366)
+
+
+class SubmissionModel(BaseModel):
+    """What every kind of job has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    run_at: Annotated[
+        Moment | None, Field(description="When the job is due, RFC 3339 with its offset; up to a year ahead.")
+    ] = None
+    delay: Annotated[
+        Duration | None, Field(le=MAX_DELAY, description="In how long the job is due, instead of `run_at`.")
+    ] = None
+    max_attempts: Annotated[
+        int | None, Field(ge=1, le=MAX_ATTEMPTS, description="How often the job is tried when our side fails.")
+    ] = None
+    labels: Annotated[Labels, Field(description="Names and values that jobs are found by.")] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _has_one_due_time(self) -> Self:
+        if self.run_at is not None and self.delay is not None:
+            raise ValueError("give run_at or delay, not both")
+        return self
+
+    def due_at(self, now: datetime) -> datetime:
+        """When the job is due; what lies in the past is due now.
+
+        Raises:
+            ValueError: the job is due more than a year ahead.
+        """
+        due = self.run_at or now + (self.delay or timedelta(0))
+        if due > now + MAX_DELAY:
+            raise ValueError(f"a job is due within {MAX_DELAY.days} days")
+        return max(due, now)
+
+
+class CollectSubmission(SubmissionModel):
+    """A job that collects targets."""
+
+    kind: Literal["collect"]
+    targets: Annotated[list[Target], Field(min_length=1, max_length=MAX_TARGETS)]
+
+
+class NotifySubmission(SubmissionModel):
+    """A job that tells one channel one message."""
+
+    kind: Literal["notify"]
+    channel: Channel
+    message: Message
+
+
+JobSubmissionBody = Annotated[CollectSubmission | NotifySubmission, Field(discriminator="kind")]
+SUBMISSION: TypeAdapter[CollectSubmission | NotifySubmission] = TypeAdapter(JobSubmissionBody)
+
+
+class BatchBody(BaseModel):
+    """Up to a thousand jobs; each is judged by itself, so that one wrong item does not spoil the others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    jobs: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
+    atomic: Annotated[bool, Field(description="Whether one wrong item refuses all.")] = False
+
+
+BATCH: TypeAdapter[BatchBody] = TypeAdapter(BatchBody)
+
+
+def max_attempts_of(submission: SubmissionModel, kind: JobKind) -> int:
+    """How often the job is tried."""
+    return submission.max_attempts or DEFAULT_MAX_ATTEMPTS[kind]

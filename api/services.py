@@ -1,0 +1,97 @@
+"""What one API process has once, and how a route gets it."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from api.authentication import Authentication
+from api.census import Census
+from api.cursors import Cursors
+from api.exchange import exchange_of
+from api.job_reading import JobReading
+from api.metrics import ApiMetrics
+from api.readiness import Readiness
+from api.waiting import Waiting
+from shared.domain.access import Principal
+from shared.services.access import Access
+from shared.wiring import ProcessContext
+
+
+PARALLEL_BATCHES = 2
+"""Batches written at once; each holds a database connection that polls and single submissions need too."""
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """The process's context and what the API builds on it."""
+
+    context: ProcessContext
+    access: Access
+    authentication: Authentication
+    cursors: Cursors
+    metrics: ApiMetrics
+    reading: JobReading
+    readiness: Readiness
+    waiting: Waiting
+    census: Census
+    batch_slots: asyncio.Semaphore
+
+    @classmethod
+    def open(cls, context: ProcessContext) -> "ApiServices":
+        """Make them; nothing is connected yet."""
+        settings = context.settings
+        waiting = Waiting(max_waiters=settings.max_waiters)
+        access = Access(context.database, clock=context.clock)
+        metrics = ApiMetrics()
+        admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
+        # The database's address is what all API processes of an installation share.
+        secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
+        return cls(
+            context=context,
+            access=access,
+            authentication=Authentication(
+                access,
+                admin_key=admin_key,
+                is_keyless=settings.is_embedded and settings.is_loopback and admin_key is None,
+            ),
+            cursors=Cursors(secret.encode()),
+            metrics=metrics,
+            reading=JobReading(context.database, waiting, clock=context.clock),
+            readiness=Readiness(context.database, context.redis),
+            waiting=waiting,
+            census=Census(context.database, metrics.jobs),
+            batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
+        )
+
+    async def listen(self) -> None:
+        """Hear of changed jobs until cancelled."""
+        await self.context.events.listen(self.reading.hear, reconnected=self.reading.hear_reconnect)
+
+
+class Listening:
+    """Hears of changed jobs while its block lasts."""
+
+    def __init__(self, services: ApiServices) -> None:
+        self._services = services
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._services.listen())
+
+    async def __aexit__(self, *_: object) -> None:
+        self._services.waiting.close()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+def services_of(request: Request) -> ApiServices:
+    """What the process that answers this request has."""
+    services: ApiServices = request.app.state.services
+    return services
+
+
+def principal_of(request: Request) -> Principal:
+    """Who sends this request."""
+    return exchange_of(request.scope).principal

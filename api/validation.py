@@ -1,0 +1,106 @@
+"""Request bodies read and judged: what is no JSON is 400, what is JSON but wrong is 422 with a pointer to the place."""
+
+from typing import TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from api import problem_kinds
+from api.problems import ProblemError, invalid_input
+from shared.domain.jobs import JobKind
+
+ModelT = TypeVar("ModelT")
+
+MAX_ERRORS = 50
+"""The most places listed; a thousand targets can be wrong in several thousand."""
+
+_ROOT_TAGS = frozenset(JobKind)
+_UNION_PARENTS = frozenset({"channel"})
+_NUL_ESCAPE = b"\\u0000"
+
+
+def read_model(adapter: TypeAdapter[ModelT], body: bytes, *, prefix: str = "") -> ModelT:
+    """Read `body`; `prefix` is the pointer to where it stands in a larger one.
+
+    Raises:
+        ProblemError: it is no JSON, or not what `adapter` describes.
+    """
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        raise validation_problem(error, prefix=prefix) from None
+
+
+def read_json(body: bytes) -> object:
+    """Read any JSON.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise malformed_json(str(error)) from None
+
+
+def malformed_json(reason: str) -> ProblemError:
+    """The body is no JSON."""
+    return ProblemError(problem_kinds.MALFORMED_REQUEST, f"The body is no JSON: {reason}.")
+
+
+def validation_problem(error: ValidationError, *, prefix: str = "") -> ProblemError:
+    """What pydantic found as a problem; the input is left out, since it may be a secret."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return malformed_json(found[0]["msg"].removeprefix("Invalid JSON: "))
+    return invalid_input(
+        [{"detail": _sentence(each), "pointer": prefix + _pointer(each)} for each in found[:MAX_ERRORS]]
+    )
+
+
+def refuse_nul(body: bytes, *, prefix: str = "") -> None:
+    """Refuse U+0000 in any string of a JSON body: PostgreSQL cannot keep it.
+
+    Raises:
+        ProblemError: a string holds it.
+    """
+    # A raw one is no JSON at all, so that the escape is the only way to write it.
+    pointer = _find_nul(read_json(body), prefix) if _NUL_ESCAPE in body else None
+    if pointer is not None:
+        raise invalid_input([{"detail": "U+0000 cannot be kept", "pointer": pointer}])
+
+
+def _find_nul(value: object, pointer: str) -> str | None:
+    match value:
+        case str():
+            return pointer if "\0" in value else None
+        case dict():
+            if any("\0" in name for name in value):
+                return pointer
+            inside = ((item, f"{pointer}/{_escape(name)}") for name, item in value.items())
+        case list():
+            inside = ((item, f"{pointer}/{index}") for index, item in enumerate(value))
+        case _:
+            return None
+    return next((found for item, place in inside if (found := _find_nul(item, place)) is not None), None)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _pointer(error: ErrorDetails) -> str:
+    """The place as a JSON pointer (RFC 6901), without the union's tags that pydantic puts between the names."""
+    parts: list[str] = []
+    previous: str | int | None = None
+    for index, part in enumerate(error["loc"]):
+        is_tag = (index == 0 and part in _ROOT_TAGS) or isinstance(previous, int) or previous in _UNION_PARENTS
+        if not is_tag and part != "[key]":
+            parts.append(_escape(str(part)))
+        previous = part
+    return "".join(f"/{part}" for part in parts)
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,29 @@
+"""How a channel is shown without its secrets."""
+
+from typing import Any, assert_never
+from urllib.parse import urlsplit
+
+from shared.domain.masking import MASK
+from shared.domain.notifications import Channel, EmailChannel, WebhookChannel
+
+
+def mask_channel(channel: Channel) -> dict[str, Any]:
+    """The channel as JSON with every secret masked; a webhook's path often is its secret, so only its host is shown."""
+    match channel:
+        case WebhookChannel():
+            shown: dict[str, Any] = {"kind": channel.kind, "url": _origin(channel.url)}
+            return shown | ({} if channel.secret is None else {"secret": MASK})
+        case EmailChannel():
+            shown = {"kind": channel.kind, "to": list(channel.to)}
+            return shown | ({} if channel.smtp_url is None else {"smtp_url": MASK})
+        case _:
+            assert_never(channel)
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    rest = f"/{MASK}" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
