@@ -1,5 +1,6 @@
 """Every setting of Tocsin, read from the environment once per process (`TOCSIN_…`)."""
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def default_data_dir() -> Path:
-    """A directory of the user's own, after the XDG base directory specification."""
+    """A directory of the user's own, after the XDG base directory specification.
+
+    Root's home is closed to the unprivileged user that root's embedded servers run as, so root has another.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/tocsin")
     return Path.home() / ".local" / "share" / "tocsin"
 
 
@@ -96,11 +102,15 @@ class Settings(BaseSettings):
         description="The mail server used when an e-mail channel names none: `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`.",
     )
     mail_from: str = Field(default="tocsin@localhost", description="The sender of e-mail.")
+    embedded: bool = Field(
+        default=False,
+        description="Set by `tocsin up` for the processes it starts when both servers are its own; not for you to set.",
+    )
 
     @property
     def is_embedded(self) -> bool:
-        """Whether at least one of the two servers is Tocsin's own."""
-        return self.database_url is None or self.redis_url is None
+        """Whether both servers are Tocsin's own, so that whoever is on this machine may do without a key."""
+        return self.embedded
 
     @property
     def is_loopback(self) -> bool:

@@ -59,18 +59,8 @@ def servers(short_dir: Path) -> Iterator[ServerUrls]:
 def template(servers: ServerUrls) -> str:
     """The name of a migrated database that nobody connects to."""
     execute(servers, f"create database {TEMPLATE}")
-    if list(Path("migrations/versions").glob("0002_*.py")):
-        migrate(url_of(servers, TEMPLATE))
-    else:  # Until the second migration has landed.
-        asyncio.run(create_all(url_of(servers, TEMPLATE)))
+    migrate(url_of(servers, TEMPLATE))
     return TEMPLATE
-
-
-async def create_all(url: str) -> None:
-    engine = create_engine(url, pool_size=2, name="tests")
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    await engine.dispose()
 
 
 @pytest.fixture(scope="session")
