@@ -24,6 +24,10 @@ WATCHDOG_SECONDS = 5.0
 """How long after the timeout libcurl may still be busy before we stop believing in it."""
 
 
+_STOPPED = Fault("internal", "this process is being stopped", Blame.OURS)
+_STALLED = Fault("internal", "libcurl did not keep its timeout", Blame.OURS)
+
+
 class _Handle:
     """An easy handle with the number that its pinned name is made of."""
 
@@ -59,6 +63,8 @@ class CurlClient:
         Waiting for a slot is not counted in any time told; it is bounded by the request's timeout a second time.
         """
         progress = Progress(request.timeout_seconds)
+        if self._multi.closed:
+            return progress.end(_STOPPED)
         fault = find_bad_header(request.headers)
         fault = fault or await acquire(self._total, timeout_seconds=request.timeout_seconds)
         if fault is not None:
@@ -104,16 +110,15 @@ class CurlClient:
             return route
         progress.add_dns(route.dns_ms)
         slot = OpeningSlot(self._opening)
-        fault = await slot.take(timeout_seconds=progress.seconds_left)
-        if fault is not None:
-            return fault
+        await slot.take()
         handle = self._idle.pop() if self._idle else self._make()
         transfer = Transfer(self._dialler, limit=request.read_limit, opened=slot.release)
         try:
             self._configure(handle, transfer, request, location=location)
             pin(handle.curl, route.addresses, location.port, handle=handle.number)
-            handle.curl.setopt(pycurl.TIMEOUT_MS, progress.ms_left)
-            error = await self._perform(handle, timeout_seconds=progress.seconds_left)
+            timeout_ms = progress.ms_left
+            handle.curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            error = await self._perform(handle, timeout_ms / 1000)
             if isinstance(error, Fault):
                 handle.curl.close()
                 return error
@@ -133,20 +138,22 @@ class CurlClient:
         if location.scheme == "https":
             secure(handle.curl, verify=request.verify_tls, ca_file=self._ca_file)
 
-    async def _perform(self, handle: _Handle, *, timeout_seconds: float) -> pycurl.error | Fault | None:
+    async def _perform(self, handle: _Handle, timeout_seconds: float) -> pycurl.error | Fault | None:
         """Run the transfer; None when libcurl is content, a fault when it was not libcurl that ended it."""
+        task = asyncio.current_task()
         try:
-            async with asyncio.timeout(timeout_seconds + WATCHDOG_SECONDS):
-                await self._multi.add_handle(handle.curl)
+            ended = self._multi.add_handle(handle.curl)
+            watchdog = ended.get_loop().call_later(timeout_seconds + WATCHDOG_SECONDS, ended.cancel)
+            try:
+                await ended
+            finally:
+                watchdog.cancel()
         except pycurl.error as error:
             return error
-        except TimeoutError:
-            return Fault("internal", "libcurl did not end the transfer at its timeout", Blame.OURS)
-        except (asyncio.CancelledError, RuntimeError):
-            task = asyncio.current_task()
-            if not self._multi.closed or (task is not None and task.cancelling()):
+        except asyncio.CancelledError:
+            if task is None or task.cancelling():
                 raise
-            return Fault("internal", "this process is being stopped", Blame.OURS)
+            return _STOPPED if self._multi.closed else _STALLED
         return None
 
     def _make(self) -> _Handle:

@@ -11,6 +11,7 @@ from shared.transport.http_exchange import HttpRequest
 from shared.transport.urls import Location
 
 USER_AGENT = "Tocsin/0.1"
+_OWN_HEADERS = [f"User-Agent: {USER_AGENT}".encode()]
 _PINNED_NAME = "pin.invalid"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _NEVER_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -81,6 +82,8 @@ def _set_method(curl: pycurl.Curl, request: HttpRequest) -> None:
 
 def _header_lines(request: HttpRequest) -> list[bytes]:
     """The headers as libcurl wants them: `name;` for an empty one, `name:` to leave out its own."""
+    if not request.headers and request.body is None:
+        return _OWN_HEADERS
     names = {name.lower() for name in request.headers}
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
     if "user-agent" not in names:

@@ -11,7 +11,7 @@ from shared.transport.curl_faults import Failure, classify
 from shared.transport.curl_transfer import Transfer
 from shared.transport.dialling import blocked, dial_fault
 from shared.transport.http_exchange import HttpAnswer
-from shared.transport.progress import Phases, Progress
+from shared.transport.progress import End, Phases, Progress
 from shared.transport.urls import Location
 
 _HTTP_VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
@@ -25,12 +25,12 @@ def conclude(
     is_whole = error is None or transfer.is_truncated
     phases = read_phases(curl, is_secure=is_secure, is_answered=bool(transfer.lines), is_whole=is_whole)
     timeout_ms = progress.ms_left
-    progress.add_hop(
-        phases,
+    end = End(
         remote_address=curl.getinfo(pycurl.PRIMARY_IP) or None,
         certificate_expires_at=read_certificate_expiry(curl) if is_secure else None,
         status=curl.getinfo(pycurl.RESPONSE_CODE) or None,
     )
+    progress.add_hop(phases, end)
     if error is None or transfer.is_truncated:
         return _read_answer(curl, transfer, progress)
     if error.args[0] == pycurl.E_COULDNT_CONNECT and transfer.denial is not None:

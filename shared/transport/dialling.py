@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.domain.egress import Allowed, Denied, EgressPolicy, decide_egress
 from shared.domain.observation import Blame, Fault
@@ -26,8 +26,7 @@ OWN_ERRNOS = frozenset(
 """What a failed dial says of ourselves. EHOSTUNREACH is not among them: the last router has looked for the target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Checked addresses in the order to try them, never empty; `dns_ms` is 0 for an address."""
 
     addresses: tuple[str, ...]

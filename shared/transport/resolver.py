@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from socket import AF_UNSPEC, SOCK_STREAM
+from typing import NamedTuple
 
 import aiodns
 from aiodns.error import (
@@ -39,8 +40,7 @@ _UNANSWERED = {ARES_ETIMEOUT, ARES_ECONNREFUSED}
 _OURS = {ARES_ENOMEM, ARES_EFILE, ARES_ECANCELLED}
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A name's addresses in the order to try them (RFC 6724), and how long that took."""
 
     addresses: tuple[str, ...]

@@ -24,29 +24,24 @@ async def acquire(places: asyncio.Semaphore, *, timeout_seconds: float) -> Fault
 class OpeningSlot:
     """A place among the connections being opened; held until the connection stands, or for `OPENING_SECONDS`.
 
-    Without the second a few dozen dead targets, each silent until its timeout, would hold up all others.
+    Without that end a few dozen dead targets, each silent until its timeout, would hold up all others. With it
+    waiting needs no deadline of its own: nobody in the queue holds it up for longer.
     """
 
-    __slots__ = ("_is_held", "_places", "_timer")
+    __slots__ = ("_places", "_timer")
 
     def __init__(self, places: asyncio.Semaphore) -> None:
         self._places = places
-        self._is_held = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def take(self, *, timeout_seconds: float) -> Fault | None:
+    async def take(self) -> None:
         """Wait for the place."""
-        fault = await acquire(self._places, timeout_seconds=timeout_seconds)
-        if fault is None:
-            self._is_held = True
-            self._timer = asyncio.get_running_loop().call_later(OPENING_SECONDS, self.release)
-        return fault
+        await self._places.acquire()
+        self._timer = asyncio.get_running_loop().call_later(OPENING_SECONDS, self.release)
 
     def release(self) -> None:
         """Give the place back, once."""
-        if self._is_held:
-            self._is_held = False
-            self._places.release()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._places.release()
