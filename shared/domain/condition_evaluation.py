@@ -19,18 +19,27 @@ _ORDERINGS: Final = {Operator.LESS: lt, Operator.LESS_OR_EQUAL: le, Operator.GRE
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionResult:
-    """Whether a condition held, and how that is shown: `[STATUS] (503) == 200`, cut and without secrets."""
-
-    holds: bool
-    shown: str
-
-
-@dataclass(frozen=True, slots=True)
 class Missing:
     """Why there is no value to compare."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionResult:
+    """Whether a condition held, and against what: `found` is the value or why it is `Missing`."""
+
+    condition: Condition
+    found: Any
+    holds: bool
+
+    @property
+    def shown(self) -> str:
+        """`[STATUS] (503) == 200`, cut and without secrets; put together only for those who look."""
+        subject = self.condition.subject
+        is_secret = any(isinstance(step, str) and looks_secret(step) for step in subject.path)
+        expectation = MASK if is_secret and subject.function is None else _cut(self.condition.expectation)
+        return f"{subject} ({_show(self.found, is_secret=is_secret)}) {self.condition.operator} {expectation}"
 
 
 class Facts:
@@ -64,10 +73,7 @@ def evaluate(condition: Condition, values: Mapping[str, Any] | Facts) -> Conditi
         found = not isinstance(found, Missing)
     elif subject.function is Function.LEN:
         found = _length(found)
-    is_secret = any(isinstance(step, str) and looks_secret(step) for step in subject.path)
-    shown = f"{subject} ({_show(found, is_secret=is_secret)}) {condition.operator} "
-    shown += MASK if is_secret and subject.function is None else _cut(condition.expectation)
-    return ConditionResult(not isinstance(found, Missing) and _holds(condition, found), shown)
+    return ConditionResult(condition, found, not isinstance(found, Missing) and _holds(condition, found))
 
 
 def _decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape.

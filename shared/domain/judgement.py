@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from shared.domain.condition_evaluation import ConditionResult, Facts, evaluate
 from shared.domain.condition_parser import parse_condition
@@ -38,7 +39,8 @@ class Verdict:
     results: tuple[ConditionResult, ...] = field(default=())
 
 
-def expect(kind: str, conditions: Sequence[str], *, degraded_conditions: Sequence[str] = ()) -> Expectations:
+@lru_cache(maxsize=4096)
+def expect(kind: str, conditions: tuple[str, ...], degraded_conditions: tuple[str, ...] = ()) -> Expectations:
     """Parse a target's conditions and add those its kind implies where none of them names the same placeholder.
 
     Raises:

@@ -1,6 +1,7 @@
 """Which series a target belongs to, which host it burdens, and how it is shown without its secrets."""
 
 import hashlib
+from functools import lru_cache
 from typing import Any, assert_never
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -30,7 +31,7 @@ def host_of(target: Target) -> str | None:
     """The host whose concurrency is bounded; None for what the worker finds on its own machine."""
     match target:
         case HttpTarget():
-            return _split(target.url).hostname or ""
+            return _place_of(target.url)[0]
         case DatabaseTarget():
             return parse_dsn(target.dsn.get_secret_value()).host
         case FileTarget():
@@ -43,8 +44,7 @@ def endpoint_of(target: Target) -> str | None:
     """Host and port, `shop.example:443`: what a circuit breaker protects; one dead port is not a dead host."""
     match target:
         case HttpTarget():
-            parts = _split(target.url)
-            return f"{parts.hostname or ''}:{_port_of(parts) or ''}"
+            return _place_of(target.url)[1]
         case DatabaseTarget():
             address = parse_dsn(target.dsn.get_secret_value())
             return f"{address.host}:{address.port}"
@@ -95,6 +95,14 @@ def _question_of(target: Target) -> dict[str, Any]:
             return {"path": target.path, "pattern": target.pattern}
         case _:
             assert_never(target)
+
+
+@lru_cache(maxsize=8192)
+def _place_of(url: str) -> tuple[str, str]:
+    """The host and the endpoint of a URL."""
+    parts = _split(url)
+    host = parts.hostname or ""
+    return host, f"{host}:{_port_of(parts) or ''}"
 
 
 def _split(url: str) -> SplitResult:

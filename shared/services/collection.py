@@ -97,7 +97,7 @@ class Collection:
 
         With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`.
         """
-        expectations = expect(target.kind, target.conditions, degraded_conditions=target.degraded_conditions)
+        expectations = expect(target.kind, tuple(target.conditions), tuple(target.degraded_conditions))
         tries = 1
         examination = await self._try(target, expectations)
         while examination.reading.outcome is Outcome.DOWN and tries <= _retries_of(target):

@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 
-from shared.domain.judgement import expect, judge
+from shared.domain.judgement import Expectations, judge
+from shared.domain.judgement import expect as parse_expectations
 from shared.domain.observation import Blame, Fault, Observation
 from shared.domain.outcome import Outcome
+
+
+def expect(kind: str, conditions: list[str], degraded: list[str] | None = None) -> Expectations:
+    return parse_expectations(kind, tuple(conditions), tuple(degraded or ()))
+
 
 GOOD: dict[str, Any] = {"STATUS": 200, "RESPONSE_TIME": 12.0, "CONNECTED": True}
 
@@ -55,7 +61,7 @@ def test_a_condition_on_the_status_replaces_the_implied_one() -> None:
 
 def test_a_failed_lesser_condition_is_degraded() -> None:
     """The target does its work, but not well."""
-    expectations = expect("http", ["[STATUS] == 200"], degraded_conditions=["[RESPONSE_TIME] < 10"])
+    expectations = expect("http", ["[STATUS] == 200"], degraded=["[RESPONSE_TIME] < 10"])
     verdict = judge(saw(**GOOD), expectations)
     assert (verdict.outcome, verdict.code) == (Outcome.DEGRADED, "degraded_condition_failed")
     assert verdict.message == "[RESPONSE_TIME] (12.0) < 10"
@@ -64,7 +70,7 @@ def test_a_failed_lesser_condition_is_degraded() -> None:
 
 def test_down_outweighs_degraded() -> None:
     """With both failed the worse is told."""
-    expectations = expect("http", ["[STATUS] == 201"], degraded_conditions=["[RESPONSE_TIME] < 10"])
+    expectations = expect("http", ["[STATUS] == 201"], degraded=["[RESPONSE_TIME] < 10"])
     assert judge(saw(**GOOD), expectations).outcome is Outcome.DOWN
 
 
