@@ -19,7 +19,8 @@ from shared.settings import Settings
 from shared.storage.job_store import QUEUE_OF
 from shared.storage.schema import OldSchemaError, check_schema
 from shared.task_queue import RUN_JOB
-from shared.wiring import NotConfiguredError, ProcessContext, WorkerServices
+from shared.wiring import NotConfiguredError, ProcessContext
+from shared.wiring.worker import WorkerServices
 from worker.doorbell import DoorbellWorker
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 from worker.upkeep.duties import keep
@@ -51,7 +52,7 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
         await check_schema(context.database)
-        services = WorkerServices.open(context, worker_id=worker_id)
+        services = await WorkerServices.open(context, worker_id=worker_id)
         stack.push_async_callback(services.close)
         await run_until(stop, services, kinds=kinds)
 

@@ -1,6 +1,6 @@
 """Which duties a worker keeps, and how often."""
 
-from shared.wiring import WorkerServices
+from shared.wiring.worker import WorkerServices
 from worker.upkeep.duties import Duty
 
 

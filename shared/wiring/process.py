@@ -1,7 +1,6 @@
-"""Resources once per process, services joined to their adapters: the one place every entrance builds from."""
+"""What every process has once: its connections, and the services that need no collector."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from arq.connections import ArqRedis
 

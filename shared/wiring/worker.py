@@ -1,0 +1,161 @@
+"""What a worker process has beside its context: collectors, notifiers, leases, the work of jobs, upkeep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from shared.collectors.file import FileCollector
+from shared.collectors.registry import build_collectors
+from shared.coordination.breaker import Breaker
+from shared.coordination.file_marks import MarksInRedis
+from shared.domain.egress import EgressPolicy
+from shared.domain.jobs import JobKind
+from shared.notifiers.base import Notifier
+from shared.notifiers.registry import build_notifiers
+from shared.services.collect_work import CollectWork
+from shared.services.collection import Collection
+from shared.services.job_execution import JobExecution, JobWork
+from shared.services.job_recovery import JobRecovery
+from shared.services.leases import Leases
+from shared.services.notify_work import NotifyWork
+from shared.services.rollups import Rollups
+from shared.settings import Settings
+from shared.storage.partition_store import ensure_partitions
+from shared.storage.series_store import SeriesDirectory
+from shared.transport.curl import CurlClient
+from shared.transport.dialling import Dialler
+from shared.transport.resolver import Resolved, Resolver
+from shared.wiring.process import ProcessContext
+
+_log = structlog.get_logger()
+
+POSTGRESQL_PORT = 5432
+REDIS_PORT = 6379
+OWN_NAMES_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class WorkerServices:
+    """What a worker process has beside its context: its leases, the work of each kind of job, and upkeep."""
+
+    context: ProcessContext
+    leases: Leases
+    execution: JobExecution
+    recovery: JobRecovery
+    rollups: Rollups
+    collection: Collection
+    notifiers: Mapping[str, Notifier[Any]]
+    resolver: Resolver
+
+    @classmethod
+    async def open(cls, context: ProcessContext, *, worker_id: str) -> "WorkerServices":
+        """Make the services; names of our own servers are resolved, so that collectors are never aimed at them.
+
+        Raises:
+            ValueError: a setting of what may be dialled is written wrongly; the message names it.
+        """
+        resolver = Resolver()
+        own = await own_endpoints(context.settings, resolver)
+        collection = _build_collection(context, resolver, own=own)
+        notifiers = _build_notifiers(context.settings, resolver, own=own)
+        leases = Leases(context.database, owner=worker_id, duration=timedelta(seconds=context.settings.lease_seconds))
+        works: dict[JobKind, JobWork] = {
+            JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
+            JobKind.NOTIFY: NotifyWork(notifiers),
+        }
+        return cls(
+            context=context,
+            leases=leases,
+            execution=build_execution(context, leases, works),
+            recovery=JobRecovery(
+                context.database,
+                context.task_queue,
+                doorbell=context.doorbell,
+                events=context.events,
+                clock=context.clock,
+            ),
+            rollups=Rollups(context.database),
+            collection=collection,
+            notifiers=notifiers,
+            resolver=resolver,
+        )
+
+    async def keep_partitions(self) -> int:
+        """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""
+        await ensure_partitions(self.context.database, self.context.clock(), hot_days=self.context.settings.hot_days)
+        return 0
+
+    async def roll_up(self) -> int:
+        """Sum up the hours and days that are over."""
+        report = await self.rollups.advance(self.context.clock())
+        return report.buckets
+
+    async def close(self) -> None:
+        """Let go of what collectors and notifiers keep open."""
+        await self.collection.close()
+        for notifier in self.notifiers.values():
+            await notifier.close()
+        await self.resolver.close()
+
+
+def build_execution(context: ProcessContext, leases: Leases, works: Mapping[JobKind, JobWork]) -> JobExecution:
+    """The walk of jobs through this process."""
+    return JobExecution(
+        context.database, context.events, doorbell=context.doorbell, leases=leases, works=works, clock=context.clock
+    )
+
+
+def _build_collection(context: ProcessContext, resolver: Resolver, *, own: Sequence[str]) -> Collection:
+    settings = context.settings
+    policy = EgressPolicy.parse(
+        settings.egress, settings.egress_allow, allow_loopback=settings.egress_loopback, denied_endpoints=own
+    )
+    dialler = Dialler(resolver, policy)
+    files = FileCollector(settings.file_roots.split(":"), MarksInRedis(context.redis), clock=context.clock)
+    collectors = build_collectors(
+        dialler,
+        CurlClient(dialler, max_total=settings.target_slots),
+        files=files,
+        allows_local_sockets=settings.egress_loopback,
+    )
+    return Collection(
+        collectors,
+        clock=context.clock,
+        target_slots=settings.target_slots,
+        host_slots=settings.host_slots,
+        breaker=Breaker(context.redis),
+    )
+
+
+def _build_notifiers(settings: Settings, resolver: Resolver, *, own: Sequence[str]) -> Mapping[str, Notifier[Any]]:
+    policy = EgressPolicy.parse(
+        settings.webhook_egress,
+        settings.egress_allow,
+        allow_loopback=settings.egress_loopback,
+        denied_endpoints=own,
+        setting="TOCSIN_WEBHOOK_EGRESS",
+    )
+    dialler = Dialler(resolver, policy)
+    smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    return build_notifiers(dialler, CurlClient(dialler), mail_from=settings.mail_from, smtp_url=smtp_url)
+
+
+async def own_endpoints(settings: Settings, resolver: Resolver) -> list[str]:
+    """`address:port` of our own database, broker and API, which are never dialled for somebody."""
+    places: list[tuple[str, int]] = [(settings.host, settings.port)]
+    for url, port in ((settings.database_url, POSTGRESQL_PORT), (settings.redis_url, REDIS_PORT)):
+        parts = urlsplit(url.get_secret_value() if url else "")
+        if parts.hostname:
+            places.append((parts.hostname, parts.port or port))
+    found: list[str] = []
+    for host, port in places:
+        resolved = await resolver.resolve(host, timeout_seconds=OWN_NAMES_TIMEOUT_SECONDS)
+        if not isinstance(resolved, Resolved):
+            _log.warning("own_server_not_resolved", host=host, reason=resolved.message)
+            continue
+        found += [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in resolved.addresses]
+    return found
