@@ -18,7 +18,7 @@ def row_of(name: str, field: FieldInfo) -> str:
         default = "none"
     else:
         default = f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-    return f"| `TOCSIN_{name.upper()}` | {default if default != '``' else '–'} | {field.description} |"
+    return f"| `TOCSIN_{name.upper()}` | {default if default != '``' else 'none'} | {field.description} |"
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
