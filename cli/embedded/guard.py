@@ -66,7 +66,7 @@ def start(plan: dict[str, Any]) -> "subprocess.Popen[bytes]":
     user: dict[str, Any] = {}
     if plan["uid"] is not None:
         user = {"user": plan["uid"], "group": plan["gid"], "extra_groups": []}
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - the plan is our parent's
         plan["argv"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -109,14 +109,17 @@ class Guard:
         return 0 if self.is_stopping else abs(self.child.returncode)
 
     def remaining_seconds(self) -> float | None:
+        """Until the next signal is due; None while nothing is being stopped."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def on_lifeline(self) -> None:
+        """The parent let go, or died."""
         if not os.read(0, READ_BYTES):
             self.selector.unregister(0)
             self.begin_stop()
 
     def on_output(self) -> None:
+        """The server wrote, or closed its output."""
         assert self.child.stdout is not None  # noqa: S101 - asked for in `start`
         data = os.read(self.child.stdout.fileno(), READ_BYTES)
         if data:
@@ -125,15 +128,18 @@ class Guard:
             self.selector.unregister(self.child.stdout)
 
     def on_signal(self) -> None:
+        """A signal came; SIGCHLD has done its work by waking the loop."""
         if {signal.SIGINT, signal.SIGTERM} & set(self.wakes.recv(READ_BYTES)):
             self.begin_stop()
 
     def begin_stop(self) -> None:
+        """Send the first signal, once."""
         if not self.is_stopping:
             self.is_stopping = True
             self.next_step()
 
     def next_step(self) -> None:
+        """Send the next signal and give it its time."""
         name, seconds = next(self.steps, ("SIGKILL", 5.0))
         self.deadline = time.monotonic() + seconds
         self.child.send_signal(signal.Signals[name])

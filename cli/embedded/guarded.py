@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.embedded.errors import EmbeddedServerError
 
@@ -39,13 +40,12 @@ class GuardedProcess:
     server_pid: int
     stop_seconds: float
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the server has not ended."""
-        return self.guard.poll() is None
+    def exit_code(self) -> int | None:
+        """None while the server runs."""
+        return self.guard.poll()
 
     def stop(self) -> None:
-        """Let go of the guard, which stops the server, and wait for both; kill the guard if it does not keep its time."""
+        """Let go of the guard, which stops the server, and wait for both; a guard that takes too long is killed."""
         if self.guard.stdin is not None:
             self.guard.stdin.close()
         with suppress(subprocess.TimeoutExpired):
@@ -57,7 +57,8 @@ class GuardedProcess:
 
 def start_guarded(plan: Plan) -> GuardedProcess:
     """Start a server under a guard in a session of its own, so that a terminal's Ctrl-C reaches the parent only."""
-    guard = subprocess.Popen(
+    # The interpreter that runs us and a file of ours.
+    guard = subprocess.Popen(  # noqa: S603
         [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), json.dumps(asdict(plan))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -66,7 +67,7 @@ def start_guarded(plan: Plan) -> GuardedProcess:
     assert guard.stdout is not None  # noqa: S101 - asked for above
     with guard.stdout as answers:
         line = answers.readline()
-    answer = json.loads(line) if line else {"error": "its guard ended at once"}
+    answer: dict[str, Any] = json.loads(line) if line else {"error": "its guard ended at once"}
     if "error" in answer:
         guard.wait(5)
         raise EmbeddedServerError(f"{plan.argv[0]} could not be started: {answer['error']}")

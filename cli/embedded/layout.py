@@ -61,7 +61,7 @@ def prepare_layout(data_dir: Path) -> Layout:
 
 
 def _socket_directory(data_dir: Path, account: Account) -> Path:
-    """A private directory for the sockets: in the data directory, or where that is too long, a short one by its name."""
+    """A private directory for the sockets: in the data directory, or if that is too long, a short one by its name."""
     directory = data_dir / "sockets"
     if len(os.fsencode(directory / LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
         digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]

@@ -20,7 +20,7 @@ START_SECONDS = 120.0
 """Recovery after a crash replays up to `max_wal_size`."""
 
 STOP_STEPS: StopSteps = (("SIGINT", 30.0), ("SIGQUIT", 5.0))
-"""SIGINT is the fast stop: clients are cut off and a checkpoint is written. SIGQUIT leaves recovery to the next start."""
+"""SIGINT is the fast stop: clients are cut off, a checkpoint is written. SIGQUIT leaves recovery to the next start."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -45,7 +45,7 @@ SETTINGS = {
 }
 
 STATUS_LINE = 7
-"""The line of postmaster.pid, counted from zero, that says `ready`; `pg_ctl` reads the same (LOCK_FILE_LINE_PM_STATUS)."""
+"""The line of postmaster.pid, counted from zero, that says `ready`; `pg_ctl` reads the same."""
 
 UNICODE_SINCE_MAJOR = 17
 """From this version on PostgreSQL itself knows Unicode's letters, whatever locales the system has."""
@@ -83,6 +83,15 @@ class PostgresServer:
         self.process = start_guarded(self._plan(programs))
         self._wait_until_ready(self.process)
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it is started."""
+        return self.process.server_pid if self.process else None
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.exit_code() if self.process else None
+
     def stop(self) -> None:
         """Stop it with a checkpoint, so that the next start needs no recovery."""
         if self.process is not None:
@@ -108,7 +117,7 @@ class PostgresServer:
         deadline = time.monotonic() + START_SECONDS
         pid_file = self.data / "postmaster.pid"
         while time.monotonic() < deadline:
-            if not process.is_running:
+            if process.exit_code() is not None:
                 raise EmbeddedServerError(f"PostgreSQL ended while starting. {self.log} says:\n{last_lines(self.log)}")
             if recorded_pid(pid_file) == process.server_pid:
                 lines = pid_file.read_text().splitlines()
@@ -152,7 +161,8 @@ class PostgresServer:
     def _run(self, argv: list[str], *, stdin: str = "") -> str:
         """Run one of PostgreSQL's programs as the servers' account; its output."""
         try:
-            done = subprocess.run(
+            # Programs found by `postgres_tree`, words of ours.
+            done = subprocess.run(  # noqa: S603
                 argv,
                 input=stdin,
                 capture_output=True,

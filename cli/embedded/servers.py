@@ -1,6 +1,5 @@
 """The two embedded servers of a data directory, as one thing to start and stop."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +38,7 @@ class EmbeddedServers:
         self.is_durable = is_durable
         self.running: list[PostgresServer | ValkeyServer] = []
         self._lock: DataLock | None = None
+        self._layout: Layout | None = None
 
     def start(self) -> ServerUrls:
         """Start what is missing. Raises `EmbeddedServerError`, whose message says what to do; nothing runs then."""
@@ -54,29 +54,38 @@ class EmbeddedServers:
             self.running.pop().stop()
         if self._lock is not None:
             self._lock.release()
-            self._lock = None
+            self._lock = self._layout = None
 
     @property
-    def logs(self) -> Sequence[Path]:
-        """The logs of the servers that were started."""
-        return [server.log for server in self.running]
+    def is_complete(self) -> bool:
+        """Whether both servers are ours, none was given."""
+        return self.database_url is None and self.redis_url is None
+
+    def claim(self) -> None:
+        """Take the data directory for this process, if it is needed at all. `start` does it, too.
+
+        Raises `DataDirInUseError`, which says who has it.
+        """
+        if self._layout is None and (self.database_url is None or self.redis_url is None):
+            layout = prepare_layout(self.data_dir)
+            lock = DataLock(layout.data_dir)
+            lock.acquire()
+            self._lock, self._layout = lock, layout
 
     def _start(self) -> ServerUrls:
+        self.claim()
         database_url, redis_url = self.database_url, self.redis_url
-        if database_url is None or redis_url is None:
-            layout = self._prepare()
-            if database_url is None:
-                database_url = self._run(PostgresServer(layout, is_durable=self.is_durable))
-            if redis_url is None:
-                redis_url = self._run(ValkeyServer(layout, is_durable=self.is_durable))
+        if database_url is None:
+            database_url = self._run(PostgresServer(self._claimed, is_durable=self.is_durable))
+        if redis_url is None:
+            redis_url = self._run(ValkeyServer(self._claimed, is_durable=self.is_durable))
         return ServerUrls(database_url, redis_url)
 
-    def _prepare(self) -> Layout:
-        layout = prepare_layout(self.data_dir)
-        lock = DataLock(layout.data_dir)
-        lock.acquire()
-        self._lock = lock
-        return layout
+    @property
+    def _claimed(self) -> Layout:
+        if self._layout is None:
+            raise RuntimeError("claim the data directory first")
+        return self._layout
 
     def _run(self, server: PostgresServer | ValkeyServer) -> str:
         self.running.append(server)

@@ -43,6 +43,15 @@ class ValkeyServer:
         self.process = start_guarded(self._plan(program, data))
         self._wait_until_ready(self.process)
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it is started."""
+        return self.process.server_pid if self.process else None
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.exit_code() if self.process else None
+
     def stop(self) -> None:
         """Stop it once the append-only file is on the disk."""
         if self.process is not None:
@@ -78,7 +87,7 @@ class ValkeyServer:
     def _wait_until_ready(self, process: GuardedProcess) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if not process.is_running:
+            if process.exit_code() is not None:
                 raise EmbeddedServerError(f"Valkey ended while starting. {self.log} says:\n{last_lines(self.log)}")
             if answers_ping(self.socket_path):
                 return

@@ -1,0 +1,105 @@
+"""The `tocsin` command. Each command imports what it needs when it is called, so that none waits for the others."""
+
+from typing import Annotated
+
+import typer
+
+from cli.check import check
+from cli.lifeline import end_when_stdin_closes
+
+app = typer.Typer(
+    name="tocsin",
+    help="A self-hosted distributed monitoring backend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(check)
+
+EXIT_REFUSED = 2
+EXIT_DATABASE_AWAY = 4
+
+UntilStdinCloses = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
+
+
+@app.command()
+def up(
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=64, help="Worker processes, instead of TOCSIN_WORKERS.")
+    ] = None,
+) -> None:
+    """Start everything: servers where no address is set, migrations, the API and workers. Ctrl-C stops it all."""
+    from cli.up import run_up  # noqa: PLC0415
+    from shared.settings import Settings  # noqa: PLC0415
+
+    settings = Settings()
+    raise typer.Exit(run_up(settings, workers=settings.workers if workers is None else workers))
+
+
+@app.command()
+def api(*, until_stdin_closes: UntilStdinCloses = False) -> None:
+    """Serve the API, with the servers of TOCSIN_DATABASE_URL and TOCSIN_REDIS_URL."""
+    from api.main import serve  # noqa: PLC0415
+    from shared.settings import Settings  # noqa: PLC0415
+
+    if until_stdin_closes:
+        end_when_stdin_closes()
+    serve(Settings())
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="What to work on, separated by commas.")] = "collect,notify",
+    *,
+    until_stdin_closes: UntilStdinCloses = False,
+) -> None:
+    """Run one worker process."""
+    from shared.settings import Settings  # noqa: PLC0415
+    from worker.main import ALL_QUEUES, serve  # noqa: PLC0415
+
+    names = [name.strip() for name in queues.split(",")]
+    if unknown := set(names) - set(ALL_QUEUES):
+        raise typer.BadParameter(f"unknown {', '.join(sorted(unknown))}; there are {', '.join(ALL_QUEUES)}")
+    if until_stdin_closes:
+        end_when_stdin_closes()
+    serve(Settings(), queues=names)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of TOCSIN_DATABASE_URL up to date; safe to run anywhere, any time, several at once."""
+    from cli.migrate import DatabaseAwayError  # noqa: PLC0415
+    from cli.migrate import migrate as run  # noqa: PLC0415
+    from shared.settings import Settings  # noqa: PLC0415
+    from shared.storage.schema import HEAD  # noqa: PLC0415
+
+    database_url = Settings().database_url
+    if database_url is None:
+        typer.echo("tocsin migrate: set TOCSIN_DATABASE_URL; `tocsin up` migrates its own database itself", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    try:
+        run(database_url.get_secret_value())
+    except DatabaseAwayError as error:
+        typer.echo(f"tocsin migrate: {error}", err=True)
+        raise typer.Exit(EXIT_DATABASE_AWAY) from error
+    typer.echo(f"The schema is at {HEAD}.")
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def keys(context: typer.Context) -> None:
+    """Make, list and revoke API keys."""
+    from cli.keys import keys as group  # noqa: PLC0415
+
+    group(context.args, prog_name="tocsin keys")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    typer.echo(installed("tocsin"))
+
+
+if __name__ == "__main__":
+    app()
