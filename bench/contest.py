@@ -1,4 +1,4 @@
-"""A contest: the same load on several programs in turn, round after round, so that a noisy machine treats them alike."""
+"""A contest: the same load on several programs in turn, round after round, so that noise meets them alike."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,11 +64,15 @@ def _measure(contender: Contender, servers: Servers, figures: Figures) -> None:
 
 def contest_table(unit: str, figures: Mapping[str, Figures]) -> str:
     """All figures of a contest: medians, and the extremes of the rate."""
-    headings = ["", f"{unit}/s (min–max)", "p50 ms", "p99 ms", f"CPU µs/{unit}", f"PostgreSQL + Valkey CPU µs/{unit}"]
+    headings = ["", f"{unit}/s (min-max)", "p50 ms", "p99 ms", f"CPU µs/{unit}", f"PostgreSQL + Valkey CPU µs/{unit}"]
     return table(
         headings,
         [
-            [name, Spread(f.rates), *(f"{Spread(v).median:.1f}" for v in (f.p50_ms, f.p99_ms, f.cpu_us, f.servers_cpu_us))]
+            [
+                name,
+                Spread(f.rates),
+                *(f"{Spread(v).median:.1f}" for v in (f.p50_ms, f.p99_ms, f.cpu_us, f.servers_cpu_us)),
+            ]
             for name, f in figures.items()
         ],
     )

@@ -3,8 +3,7 @@
 import argparse
 import asyncio
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +13,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from bench.contest import Contender, Figures, contest, contest_table
-from bench.harness import Servers, answers, execute, free_port, in_context, servers, tocsin_api
+from bench.harness import Servers, execute, in_context, servers
 from bench.load import has_wrk, run_wrk, write_lines
-from bench.processes import Measured, measured
+from bench.programs import HttpProgram, create_key, flask_app, naive_app, tocsin_api
 from bench.report import number, publish, ratio, table
 from shared.clock import utc_now
-from shared.domain.access import Scope
 from shared.domain.jobs import JobKind, NewJob
-from shared.services.access import Access
 from shared.services.job_submission import Submission
 from shared.wiring import ProcessContext
 
@@ -37,75 +34,76 @@ TARGET = {
 }
 JOB = {"kind": "collect", "targets": [TARGET]}
 
+SUBMIT, SUBMIT_BATCH = "`POST /jobs`, 100 clients", "`POST /jobs:batch`, 1,000 items"
+POLL, POLL_304 = "status poll, 100 clients", "status poll, 304"
+
 
 @dataclass(frozen=True)
 class Bench:
     """The three programs, what they are asked, and how long."""
 
     servers: Servers
-    tocsin: tuple[Measured, str]
-    naive: tuple[Measured, str]
-    flask: tuple[Measured, str]
+    tocsin: HttpProgram
+    naive: HttpProgram
+    flask: HttpProgram
     key: str
     job_ids: list[UUID]
     naive_ids: list[UUID]
     seconds: float
     rounds: int
 
-    def lines(self, name: str, lines: list[str]) -> str:
-        """A file of what a script sends."""
-        return write_lines(self.servers.directory / name, lines)
-
-    def contender(self, name: str, target: tuple[Measured, str], *script: str, connections: int = 100) -> Contender:
-        """A contender of one script, its arguments being `script`, on `target`."""
-        process, url = target
-        run = partial(run_wrk, url, *script, connections=connections, seconds=self.seconds)
-        return Contender(name, process, run, units=1 if connections == 100 else BATCH)
+    def contend(self, program: HttpProgram, path: str, *script: str, units: int = 1) -> Contender:
+        """A contender by a script of bench/lua with its arguments; `units` jobs a request by fewer clients."""
+        connections = 100 if units == 1 else BATCH_CONNECTIONS
+        run = partial(run_wrk, program.url + path, *script, connections=connections, seconds=self.seconds)
+        return Contender(program.name, program.process, run, units=units)
 
     def contest(self, *contenders: Contender) -> dict[str, Figures]:
-        """Run a contest with the program's bounds."""
+        """Run a contest within the program's bounds."""
         return contest(contenders, self.servers, rounds=self.rounds)
+
+    def file(self, name: str, *lines: str) -> str:
+        """A file that a script reads."""
+        return write_lines(self.servers.directory / name, lines)
 
 
 def submit(bench: Bench) -> dict[str, Figures]:
-    """One collect job a request, 100 clients, durable."""
-    body = bench.lines("job.json", [json.dumps(JOB)])
-    naive, tocsin = bench.naive, bench.tocsin
+    """One collect job a request, durable."""
+    body = bench.file("job.json", json.dumps(JOB))
     return bench.contest(
-        bench.contender("naive", (naive[0], f"{naive[1]}/jobs"), "post.lua", body, "-"),
-        bench.contender("Tocsin", (tocsin[0], f"{tocsin[1]}/api/v1/jobs"), "post.lua", body, bench.key),
+        bench.contend(bench.naive, "/jobs", "post.lua", body, "-"),
+        bench.contend(bench.tocsin, "/api/v1/jobs", "post.lua", body, bench.key),
     )
 
 
-def batches(bench: Bench) -> dict[str, Figures]:
+def submit_batches(bench: Bench) -> dict[str, Figures]:
     """A thousand collect jobs a request."""
-    body = bench.lines("batch.json", [json.dumps({"jobs": [JOB] * BATCH})])
-    naive, tocsin = (bench.naive[0], f"{bench.naive[1]}/jobs-batch"), (bench.tocsin[0], f"{bench.tocsin[1]}/api/v1/jobs:batch")
+    body = bench.file("batch.json", json.dumps({"jobs": [JOB] * BATCH}))
     return bench.contest(
-        bench.contender("naive", naive, "post.lua", body, "-", connections=BATCH_CONNECTIONS),
-        bench.contender("Tocsin", tocsin, "post.lua", body, bench.key, connections=BATCH_CONNECTIONS),
+        bench.contend(bench.naive, "/jobs-batch", "post.lua", body, "-", units=BATCH),
+        bench.contend(bench.tocsin, "/api/v1/jobs:batch", "post.lua", body, bench.key, units=BATCH),
     )
 
 
-def polls(bench: Bench) -> dict[str, Figures]:
+def poll(bench: Bench) -> dict[str, Figures]:
     """How one of ten thousand jobs stands, at random."""
-    ours = bench.lines("ours.txt", [f"/api/v1/jobs/{job_id}" for job_id in bench.job_ids])
-    plain = bench.lines("flask.txt", [f"/jobs/{job_id}" for job_id in bench.job_ids])
-    naive = bench.lines("naive.txt", [f"/jobs/{job_id}" for job_id in bench.naive_ids])
+    naive = bench.file("naive.txt", *(f"/jobs/{job_id}" for job_id in bench.naive_ids))
+    flask = bench.file("flask.txt", *(f"/jobs/{job_id}" for job_id in bench.job_ids))
+    ours = bench.file("ours.txt", *(f"/api/v1/jobs/{job_id}" for job_id in bench.job_ids))
     return bench.contest(
-        bench.contender("naive", bench.naive, "get.lua", naive, "-"),
-        bench.contender("Flask", bench.flask, "get.lua", plain, "-"),
-        bench.contender("Tocsin", bench.tocsin, "get.lua", ours, bench.key),
+        bench.contend(bench.naive, "/", "get.lua", naive, "-"),
+        bench.contend(bench.flask, "/", "get.lua", flask, "-"),
+        bench.contend(bench.tocsin, "/", "get.lua", ours, bench.key),
     )
 
 
-def not_modified(bench: Bench) -> dict[str, Figures]:
+def poll_unchanged(bench: Bench) -> dict[str, Figures]:
     """The same with the entity tag of the latest version: 304."""
-    ours = bench.lines("ours-304.txt", [f'/api/v1/jobs/{job_id} "{job_id}-1"' for job_id in bench.job_ids])
-    plain = bench.lines("flask-304.txt", [f'/jobs/{job_id} "{_flask_tag(job_id)}"' for job_id in bench.job_ids])
+    flask = bench.file("flask-304.txt", *(f'/jobs/{job_id} "{_flask_tag(job_id)}"' for job_id in bench.job_ids))
+    ours = bench.file("ours-304.txt", *(f'/api/v1/jobs/{job_id} "{job_id}-1"' for job_id in bench.job_ids))
     return bench.contest(
-        bench.contender("Flask", bench.flask, "get.lua", plain, "-"),
-        bench.contender("Tocsin", bench.tocsin, "get.lua", ours, bench.key),
+        bench.contend(bench.flask, "/", "get.lua", flask, "-"),
+        bench.contend(bench.tocsin, "/", "get.lua", ours, bench.key),
     )
 
 
@@ -113,20 +111,19 @@ def _flask_tag(job_id: UUID) -> str:
     return md5(f"{job_id}-1".encode(), usedforsecurity=False).hexdigest()
 
 
-def seed(on: Servers) -> tuple[str, list[UUID]]:
-    """Make a key that may submit and ten thousand jobs."""
+def seed(on: Servers) -> list[UUID]:
+    """Submit ten thousand jobs."""
     jobs = [
         NewJob(uuid7(), JobKind.COLLECT, json.dumps(JOB), utc_now(), max_attempts=3, principal_id="bench")
         for _ in range(JOBS)
     ]
 
-    async def act(context: ProcessContext) -> str:
+    async def act(context: ProcessContext) -> None:
         for first in range(0, JOBS, BATCH):
             await context.submission.submit_many([Submission(job) for job in jobs[first : first + BATCH]])
-        access = Access(context.database, clock=context.clock)
-        return (await access.create("bench", Scope.SUBMIT, created_by="bench")).secret
 
-    return in_context(on, act), [job.job_id for job in jobs]
+    in_context(on, act)
+    return [job.job_id for job in jobs]
 
 
 def seed_naive(on: Servers) -> list[UUID]:
@@ -142,46 +139,27 @@ def seed_naive(on: Servers) -> list[UUID]:
 
 
 @contextmanager
-def peer(on: Servers, name: str, *argv: str, ready: str) -> Iterator[tuple[Measured, str]]:
-    """Run a peer's server on a free port (`PORT` in `argv`); `ready` is a path that it answers."""
-    port = free_port()
-    arguments = [argument.replace("PORT", str(port)) for argument in argv]
-    environment = on.peer_environment()
-    with measured(name, [sys.executable, "-m", *arguments], log_dir=on.directory, environment=environment) as process:
-        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}{ready}"))
-        yield process, f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def bench_of(seconds: float, rounds: int) -> Iterator[Bench]:
+def open_bench(seconds: float, rounds: int) -> Iterator[Bench]:
     """Start everything."""
     with servers() as on:
-        key, job_ids = seed(on)
-        uvicorn = ("uvicorn", "bench.peers.naive:app", "--port", "PORT", "--no-access-log", "--log-level", "warning")
-        gunicorn = ("gunicorn", "bench.peers.flask_app:app", "-b", "127.0.0.1:PORT", "-w", "1", "-k", "sync")
-        with (
-            peer(on, "naive", *uvicorn, ready="/openapi.json") as naive,
-            peer(on, "flask", *gunicorn, ready=f"/jobs/{job_ids[0]}") as flask,
-            tocsin_api(on) as tocsin,
-        ):
+        key, job_ids = create_key(on), seed(on)
+        with naive_app(on) as naive, flask_app(on, ready=f"/jobs/{job_ids[0]}") as flask, tocsin_api(on) as tocsin:
             yield Bench(on, tocsin, naive, flask, key, job_ids, seed_naive(on), seconds, rounds)
 
 
-def summary(found: dict[str, dict[str, Figures]]) -> str:
+def summary(found: Mapping[str, Mapping[str, Figures]]) -> str:
     """The lines of the README's table."""
     rows = []
-    for what, (unit, peer_name, target) in {
-        "`POST /jobs`, 100 clients": ("req/s", "naive", "≥ 8 ×, p50 ≤ 10 ms"),
-        "`POST /jobs:batch`, 1,000 items": ("items/s", "naive", "≥ 60,000 items/s"),
-        "status poll, 100 clients": ("req/s", "Flask", "≥ 20,000 req/s, ≥ 20 × Flask"),
-        "status poll, 304": ("req/s", "Flask", "likewise"),
-    }.items():
-        theirs, ours = found[what][peer_name], found[what]["Tocsin"]
-        rows.append(
-            [what, f"{peer_name} {number(theirs.rate)} {unit}", f"{number(ours.rate)} {unit}",
-             ratio(ours.rate, theirs.rate), ratio(theirs.cpu, ours.cpu), target]
-        )
-    return table(["what", "peer", "ours", "ratio", "CPU ratio", "target"], rows)
+    for what, unit, peer, target in (
+        (SUBMIT, "req/s", "naive", "≥ 8 x, p50 ≤ 10 ms"),
+        (SUBMIT_BATCH, "items/s", "naive", "≥ 60,000 items/s"),
+        (POLL, "req/s", "Flask", "≥ 20,000 req/s, ≥ 20 x Flask"),
+        (POLL_304, "req/s", "Flask", "likewise"),
+    ):
+        theirs, ours = found[what][peer], found[what]["Tocsin"]
+        figures = [f"{peer} {number(theirs.rate)} {unit}", f"{number(ours.rate)} {unit}"]
+        rows.append([what, *figures, ratio(ours.rate, theirs.rate), ratio(theirs.cpu, ours.cpu), target])
+    return table(["what", "peer", "ours", "ratio", "ratio by CPU", "target"], rows)
 
 
 def main() -> None:
@@ -192,14 +170,14 @@ def main() -> None:
     if not has_wrk():
         print("front: skipped, there is no wrk (Debian: apt-get install wrk)")
         return
-    with bench_of(arguments.seconds, arguments.rounds) as bench:
+    with open_bench(arguments.seconds, arguments.rounds) as bench:
         found = {
-            "status poll, 100 clients": polls(bench),
-            "status poll, 304": not_modified(bench),
-            "`POST /jobs`, 100 clients": submit(bench),
-            "`POST /jobs:batch`, 1,000 items": batches(bench),
+            POLL: poll(bench),
+            POLL_304: poll_unchanged(bench),
+            SUBMIT: submit(bench),
+            SUBMIT_BATCH: submit_batches(bench),
         }
-    units = {"`POST /jobs:batch`, 1,000 items": "item"}
+    units = {SUBMIT_BATCH: "item"}
     details = [f"### {what}\n\n{contest_table(units.get(what, 'request'), figures)}" for what, figures in found.items()]
     publish("front", [summary(found), *details])
 

@@ -1,13 +1,12 @@
-"""The servers every benchmark runs on: Tocsin's own embedded PostgreSQL and Valkey, durable, and the programs on them."""
+"""The servers every benchmark runs on: Tocsin's own embedded PostgreSQL and Valkey, durable."""
 
 import asyncio
 import shutil
 import socket
-import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from bench.processes import Measured, measured, tree_cpu_seconds
+from bench.processes import tree_cpu_seconds
 from cli.embedded import EmbeddedServers
 from cli.migrate import migrate
 from shared.settings import Settings
@@ -121,21 +120,3 @@ def answers(url: str) -> bool:
             return bool(200 <= answer.status < 300)
     except (urllib.error.URLError, OSError):
         return False
-
-
-@contextmanager
-def tocsin(servers: Servers, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Measured]:
-    """Run one of Tocsin's own commands, such as `worker`, with the settings it is shipped with."""
-    argv = [sys.executable, "-m", "cli.main", *arguments]
-    extra = servers.environment(**(environment or {}))
-    with measured(f"tocsin {arguments[0]}", argv, log_dir=servers.directory, environment=extra) as process:
-        yield process
-
-
-@contextmanager
-def tocsin_api(servers: Servers) -> Iterator[tuple[Measured, str]]:
-    """Run the API with keys needed and its access log on; its base URL."""
-    port = free_port()
-    with tocsin(servers, "api", environment={"TOCSIN_PORT": str(port)}) as process:
-        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-        yield process, f"http://127.0.0.1:{port}"

@@ -103,7 +103,7 @@ def _own_cpu_seconds(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    # utime, stime, cutime, cstime (proc_pid_stat(5)): what reaped children used stays counted, as PostgreSQL's backends.
+    # utime, stime, cutime, cstime (proc_pid_stat(5)): what ended children used, as PostgreSQL's backends, stays.
     return sum(int(field) for field in fields[11:15]) * _TICK_SECONDS
 
 

@@ -24,7 +24,7 @@ class Spread:
 
     def __str__(self) -> str:
         low, high = min(self.values), max(self.values)
-        return f"{number(self.median)} ({number(low)}–{number(high)})"
+        return f"{number(self.median)} ({number(low)}-{number(high)})"
 
 
 def number(value: float) -> str:
@@ -36,7 +36,7 @@ def number(value: float) -> str:
 
 def ratio(ours: float, peer: float) -> str:
     """How many times `peer` goes into `ours`."""
-    return f"{ours / peer:.1f} ×" if peer else "–"
+    return f"{ours / peer:.1f} x" if peer else "-"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

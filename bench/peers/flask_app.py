@@ -5,7 +5,8 @@ import os
 from typing import Any
 
 import psycopg
-from flask import Flask, Response, jsonify, request
+from flask import Flask, jsonify, request
+from flask.typing import ResponseReturnValue
 from psycopg.rows import dict_row
 
 app = Flask(__name__)
@@ -23,7 +24,7 @@ def connection() -> psycopg.Connection[dict[str, Any]]:
 
 
 @app.get("/jobs/<job_id>")
-def show_job(job_id: str) -> tuple[Response, int] | Response:
+def show_job(job_id: str) -> ResponseReturnValue:
     """Read the row, write it as JSON, let Flask compare the entity tag."""
     row = connection().execute(f"select {_COLUMNS} from jobs where job_id = %s", [job_id]).fetchone()
     if row is None:

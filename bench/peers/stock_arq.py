@@ -1,33 +1,53 @@
 """Stock ARQ workers: as they come, and tuned as far as settings go; with no row for a job, or one kept by the ORM."""
 
+import asyncio
 import json
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from arq.worker import func
 
+from bench.peers.channels import STARTED
 from bench.peers.naive import JobRow, new_session, redis_settings
 
-DRAINED = "bench:drained"
-"""The list on which a worker tells when the first of a run's jobs began and the last one ended."""
-
-_expected = int(os.environ.get("BENCH_JOBS", "0"))
-_done: list[float] = []
+TELL_SECONDS = 0.2
+_told = Path(os.environ["BENCH_TOLD"])
 
 
-async def no_op(ctx: dict[str, Any], sent_at: float | None = None) -> None:
-    """Do nothing; where the moment of sending is told, tell how long the job lay."""
-    now = time.time()
-    if sent_at is not None:
-        await ctx["redis"].rpush(DRAINED, json.dumps([sent_at, now]))
-    else:
-        await _count(ctx, now)
+@dataclass
+class Tally:
+    """What this process did since it last told: how many jobs, when the first began and the last ended."""
+
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+
+    def add(self, began: float) -> None:
+        """Count a job that ends now."""
+        self.first = self.first if self.count else began
+        self.last = time.time()
+        self.count += 1
 
 
-async def run_row(ctx: dict[str, Any], job_id: str) -> None:
+tally = Tally()
+
+
+async def no_op(_ctx: dict[str, Any]) -> None:
+    """Do nothing."""
+    tally.add(time.time())
+
+
+async def note_start(ctx: dict[str, Any]) -> None:
+    """Tell when the job began."""
+    await ctx["redis"].rpush(STARTED, str(time.time()))
+
+
+async def run_row(_ctx: dict[str, Any], job_id: str) -> None:
     """Keep one row for the job: read, mark running, mark done, each committed."""
     began = time.time()
     async with new_session() as session:
@@ -36,28 +56,43 @@ async def run_row(ctx: dict[str, Any], job_id: str) -> None:
         await session.commit()
         job.state, job.result, job.finished_at = "succeeded", {"up": 1}, datetime.now(UTC)
         await session.commit()
-    await _count(ctx, began)
+    tally.add(began)
 
 
-async def _count(ctx: dict[str, Any], began: float) -> None:
-    _done.append(began)
-    if _expected and len(_done) == _expected:
-        await ctx["redis"].rpush(DRAINED, json.dumps([min(_done), time.time()]))
-        _done.clear()
+async def start(ctx: dict[str, Any]) -> None:
+    """Begin to tell."""
+    ctx["teller"] = asyncio.create_task(_keep_telling())
+
+
+async def _keep_telling() -> None:
+    """Tell the tally whenever it has stood still for a while, which costs the jobs nothing."""
+    while True:
+        seen = tally.count
+        await asyncio.sleep(TELL_SECONDS)
+        if seen and tally.count == seen:
+            _tell({"count": tally.count, "first": tally.first, "last": tally.last})
+            tally.count = 0
+
+
+def _tell(line: dict[str, float]) -> None:
+    with _told.open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 class Default:
     """`arq bench.peers.stock_arq.Default`: what the documentation starts with."""
 
-    functions = (no_op, run_row)
+    functions = (no_op, note_start, run_row)
     redis_settings = redis_settings
+    on_startup = start
 
 
 class Tuned:
-    """The settings that help, see the reference measurements of ARQ's tuning ladder."""
+    """The settings that help: the delay between polls, jobs at once, and no results kept."""
 
-    functions = (func(no_op, keep_result=0), func(run_row, keep_result=0))
+    functions = (func(no_op, keep_result=0), func(note_start, keep_result=0), func(run_row, keep_result=0))
     redis_settings = redis_settings
+    on_startup = start
     poll_delay = 0.01
     max_jobs = 100
     keep_result = 0

@@ -1,0 +1,150 @@
+"""The job engine: drains and idle latencies of Tocsin's workers against stock ARQ."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.drains import Drains, Queue, StockQueue, TocsinQueue, drain
+from bench.harness import Servers, servers
+from bench.latencies import Latencies, middle, naive_latencies, stock_lags, tocsin_latencies
+from bench.processes import Measured
+from bench.programs import create_key, naive_app, stock_workers, tocsin_api, tocsin_workers
+from bench.report import Spread, number, publish, ratio, table
+from shared.domain.jobs import JobKind
+
+TUNED = "stock ARQ tuned, no database"
+TUNED_ROW = "stock ARQ tuned, one ORM row a job"
+OURS = "Tocsin, the whole life in PostgreSQL, no-op"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The servers, and how much is measured."""
+
+    servers: Servers
+    jobs: int
+    rounds: int
+
+    @property
+    def told(self) -> Path:
+        """The file that stock workers tell into."""
+        return self.servers.directory / "told.jsonl"
+
+    def drain(self, workers: list[Measured], queue: Queue) -> Drains:
+        """Drain within the program's bounds."""
+        return drain(self.servers, workers, queue, rounds=self.rounds)
+
+
+def stock_drains(engine: Engine) -> dict[str, Drains]:
+    """Stock ARQ: as it comes (which is slow, hence fewer jobs) and tuned, and tuned with more workers."""
+    queue = StockQueue(engine.servers, engine.told)
+    found: dict[str, Drains] = {}
+    # The naive application makes the table of the rows.
+    with naive_app(engine.servers):
+        pass
+    with stock_workers(engine.servers, "Default", told=engine.told) as workers:
+        found["stock ARQ default, no database"] = engine.drain(workers, queue.no_ops(max(engine.jobs // 20, 50)))
+    with stock_workers(engine.servers, "Tuned", told=engine.told) as workers:
+        found[TUNED] = engine.drain(workers, queue.no_ops(engine.jobs))
+        found[TUNED_ROW] = engine.drain(workers, queue.rows(max(engine.jobs // 4, 50)))
+    for count in (2, 4):
+        with stock_workers(engine.servers, "Tuned", told=engine.told, count=count) as workers:
+            found[f"{TUNED}, {count} workers"] = engine.drain(workers, queue.no_ops(engine.jobs))
+    return found
+
+
+def tocsin_drains(engine: Engine) -> dict[str, Drains]:
+    """Tocsin: the life of a job without work, by one worker and more, and with a small file to collect."""
+    queue = TocsinQueue(engine.servers)
+    no_ops = queue.of(engine.jobs, JobKind.NOTIFY, spec='{"channel": {}}')
+    found: dict[str, Drains] = {}
+    for count in (1, 2, 4):
+        with tocsin_workers(engine.servers, count=count, is_no_op=True) as workers:
+            found[OURS if count == 1 else f"{OURS}, {count} workers"] = engine.drain(workers, no_ops)
+    directory = engine.servers.directory
+    (directory / "app.log").write_text("started\n" * 10)
+    target = {"kind": "file", "path": str(directory / "app.log"), "conditions": ["[SIZE] < 5MB"]}
+    files = queue.of(engine.jobs // 4, JobKind.COLLECT, spec=json.dumps({"targets": [target]}))
+    with tocsin_workers(engine.servers, environment={"TOCSIN_FILE_ROOTS": str(directory)}) as workers:
+        found["Tocsin, collecting a small file a job"] = engine.drain(workers, files)
+    return found
+
+
+def latencies(engine: Engine) -> dict[str, Latencies]:
+    """Lone jobs on idle workers."""
+    on, few, many = engine.servers, min(40, engine.jobs), min(200, engine.jobs)
+    found: dict[str, Latencies] = {}
+    with naive_app(on) as naive:
+        for settings, jobs, gap in (("Default", few, 0.5), ("Tuned", many, 0.02)):
+            name = f"stock ARQ {settings.lower()}"
+            with stock_workers(on, settings, told=engine.told):
+                found[f"{name}, no database"] = asyncio.run(stock_lags(on, jobs=jobs, gap_seconds=gap))
+                found[f"naive API, {name}, ORM row, polled each 0.5 s"] = asyncio.run(
+                    naive_latencies(naive.url, on.peer_environment()["BENCH_PEER_URL"], jobs=few)
+                )
+    with tocsin_api(on) as api, tocsin_workers(on, is_no_op=True):
+        found["Tocsin, `Prefer: wait`"] = asyncio.run(
+            tocsin_latencies(api.url, on.database_url, key=create_key(on), jobs=many)
+        )
+    return found
+
+
+def drain_table(found: Mapping[str, Drains]) -> str:
+    """All drains: medians, and the extremes of the rate."""
+    return table(
+        ["drain", "jobs/s (min-max)", "worker CPU µs/job", "PostgreSQL + Valkey CPU µs/job"],
+        [
+            [name, Spread(d.rates), *(number(Spread(values).median) for values in (d.cpu_us, d.servers_cpu_us))]
+            for name, d in found.items()
+        ],
+    )
+
+
+def latency_table(found: Mapping[str, Latencies]) -> str:
+    """All latencies: medians and 99th percentiles."""
+    return table(
+        ["lone job, ms (median / p99)", "submit → started", "submit → done", "done → client knows", "submit → knows"],
+        [
+            [name, *map(middle, (one.to_start, one.to_end, one.end_to_known, one.to_known))]
+            for name, one in found.items()
+        ],
+    )
+
+
+def summary(found: Mapping[str, Drains]) -> str:
+    """The lines of the README's table."""
+
+    def row(what: str, peer: str, target: str, *, ours: str = OURS) -> list[str]:
+        theirs, mine = Spread(found[peer].rates).median, Spread(found[ours].rates).median
+        return [what, f"{peer}: {number(theirs)}/s", f"{number(mine)}/s", ratio(mine, theirs), target]
+
+    def growth(name: str) -> str:
+        one, four = (Spread(found[key].cpu_us).median for key in (name, f"{name}, 4 workers"))
+        return f"{four / one:.1f} x"
+
+    rows = [
+        row("jobs/s, whole life in PostgreSQL", TUNED, "ahead of the best without a database"),
+        row("the same against one ORM row a job", TUNED_ROW, "-"),
+        row("jobs/s, against ARQ as it comes", "stock ARQ default, no database", "-"),
+        ["CPU a job, 1 → 4 workers", f"{TUNED}: {growth(TUNED)}", growth(OURS), "-", "grows ≤ 1.3 x"],
+    ]
+    return table(["what", "peer", "ours", "ratio", "target"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000, help="jobs of one drain")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with servers() as on:
+        engine = Engine(on, arguments.jobs, arguments.rounds)
+        found = stock_drains(engine) | tocsin_drains(engine)
+        lone = latencies(engine)
+    publish("engine", [summary(found), drain_table(found), latency_table(lone)])
+
+
+if __name__ == "__main__":
+    main()

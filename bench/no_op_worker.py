@@ -1,0 +1,40 @@
+"""A worker of Tocsin whose jobs do nothing: the whole life of a job in PostgreSQL, without any work in it."""
+
+import asyncio
+import signal
+from dataclasses import replace
+
+import uvloop
+
+from shared.domain.jobs import JobKind
+from shared.domain.leases import ClaimedJob
+from shared.log import configure_logging
+from shared.services.job_execution import Worked
+from shared.settings import Settings
+from shared.wiring import ProcessContext
+from shared.wiring.worker import WorkerServices, build_execution
+from worker.main import new_worker_id, run_until
+
+
+async def do_nothing(claimed: ClaimedJob) -> Worked:
+    """Succeed at once."""
+    return Worked(result={"attempt": claimed.attempt})
+
+
+async def serve() -> None:
+    """Run as `worker.main.serve` does, with the works replaced."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    worker_id = new_worker_id()
+    context = ProcessContext.open(Settings(), name=f"bench {worker_id}")
+    services = await WorkerServices.open(context, worker_id=worker_id)
+    works = {JobKind.NOTIFY: do_nothing, JobKind.COLLECT: do_nothing}
+    execution = build_execution(context, services.leases, works)
+    await run_until(stop, replace(services, execution=execution), kinds=[JobKind.COLLECT, JobKind.NOTIFY])
+    await services.close()
+    await context.close()
+
+
+if __name__ == "__main__":
+    configure_logging("info", "auto")
+    uvloop.run(serve())
