@@ -53,6 +53,7 @@ class TocsinProcess:
 
     def start(self) -> None:
         """Start it in a session of its own, so that a terminal's Ctrl-C reaches `up` only."""
+        self.release()
         # The interpreter that runs us, this package and words of ours.
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "cli.main", *self.arguments, "--until-stdin-closes"],
@@ -76,6 +77,11 @@ class TocsinProcess:
             self.process.kill()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(KILL_SECONDS)
+
+    def release(self) -> None:
+        """Close our end of the pipe to one that has ended."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 @dataclass
@@ -150,3 +156,4 @@ def stop_all(processes: Sequence[TocsinProcess], *, within_seconds: float, is_hu
         if process.process and process.exit_code() is None:
             _log.warning("process_killed", process=process.name)
             process.kill()
+        process.release()

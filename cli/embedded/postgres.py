@@ -80,6 +80,7 @@ class PostgresServer:
         end_leftover(self.data / "postmaster.pid", directory=self.data, socket_path=socket_path, stop=STOP_STEPS)
         # A lock whose process id was given to another process by now would keep the server from starting.
         socket_path.with_name(socket_path.name + ".lock").unlink(missing_ok=True)
+        self.stop()
         self.process = start_guarded(self._plan(programs))
         self._wait_until_ready(self.process)
 

@@ -40,6 +40,7 @@ class ValkeyServer:
         data = self.layout.private("valkey")
         program = within_reach(valkey_program(), self.layout.account, shelf=self.layout.programs)
         end_leftover(data / "valkey.pid", directory=data, socket_path=self.socket_path, stop=STOP_STEPS)
+        self.stop()
         self.process = start_guarded(self._plan(program, data))
         self._wait_until_ready(self.process)
 
