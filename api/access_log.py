@@ -57,7 +57,9 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what has gathered."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         lines, self._lines = self._lines, []
         if self._dropped:
             lines.append(orjson.dumps({"event": "access_lines_dropped", "count": self._dropped}) + b"\n")

@@ -18,7 +18,6 @@ from shared.domain.access import Principal
 from shared.services.access import Access
 from shared.wiring import ProcessContext
 
-
 PARALLEL_BATCHES = 2
 """Batches written at once; each holds a database connection that polls and single submissions need too."""
 

@@ -1,10 +1,12 @@
 """The whole application over ASGI, on real servers."""
 
+import asyncio
 import dataclasses
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -59,7 +61,9 @@ def services(make_services: MakeServices) -> ApiServices:
 def access_log() -> Iterator[AccessLog]:
     """An access log that nobody reads."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
-    yield AccessLog(descriptor)
+    log = AccessLog(descriptor)
+    yield log
+    log.flush()
     os.close(descriptor)
 
 
@@ -96,8 +100,6 @@ async def client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 async def listening(services: ApiServices, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """The process hears of changed jobs, from when the test begins."""
-    import asyncio
-
     heard = asyncio.Event()
     clear = services.reading.hear_reconnect
     monkeypatch.setattr(services.reading, "hear_reconnect", lambda: (clear(), heard.set()))
@@ -105,6 +107,22 @@ async def listening(services: ApiServices, monkeypatch: pytest.MonkeyPatch) -> A
         async with asyncio.timeout(10):
             await heard.wait()
         yield
+
+
+@pytest.fixture
+def someone_waits(services: ApiServices, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when a request begins to wait for a job."""
+    arrived = asyncio.Event()
+    register = services.waiting.register
+
+    @contextmanager
+    def registered(job_id: UUID) -> Iterator[asyncio.Event]:
+        with register(job_id) as bell:
+            arrived.set()
+            yield bell
+
+    monkeypatch.setattr(services.waiting, "register", registered)
+    return arrived
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ async def test_a_scope_includes_those_before_it(
     allowed: list[tuple[str, str]],
     denied: list[tuple[str, str]],
 ) -> None:
-    """read is part of submit, which is part of admin; what is missing is named."""
+    """Read is part of submit, which is part of admin; what is missing is named."""
     key = await make_key(scope)
     assert key.startswith(f"tocsin_{scope}_")
     for method, path in allowed:

@@ -19,7 +19,17 @@ def test_names_of_this_machine_are_let_in(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1:8000", "0.0.0.0", "[::]", "[", "::1"],
+    [
+        "",
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1:8000",
+        "0.0.0.0",
+        "[::]",
+        "[",
+        "::1",
+    ],
 )
 def test_other_names_are_not(host: str) -> None:
     """A name that a foreign page could have made to lead here is none of ours (DNS rebinding)."""

@@ -12,7 +12,9 @@ JOB = uuid4()
 
 def entry(version: int = 1) -> JobEntry:
     """How some job stands."""
-    return JobEntry(b'"x"', b"{}", JobState.QUEUED, is_done=False, run_at=datetime(2026, 1, 1, tzinfo=UTC), version=version)
+    return JobEntry(
+        b'"x"', b"{}", JobState.QUEUED, is_done=False, run_at=datetime(2026, 1, 1, tzinfo=UTC), version=version
+    )
 
 
 def load(cache: JobCache, job_id: UUID, *, at: float = 0.0, version: int = 1) -> None:

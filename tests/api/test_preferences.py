@@ -30,7 +30,7 @@ from api.problems import ProblemError
         (b"handling=lenient, wait=2", 2, False),
     ],
 )
-def test_prefer_is_read_as_rfc_7240_has_it(header: bytes | None, wait: int | None, respond_async: bool) -> None:
+def test_prefer_is_read_as_rfc_7240_has_it(header: bytes | None, wait: int | None, *, respond_async: bool) -> None:
     """Tokens in any case, values with or without quotes, parameters dropped, the first of two wins, waits are cut."""
     assert parse_prefer(header) == Preferences(wait_seconds=wait, respond_async=respond_async)
 
@@ -65,7 +65,7 @@ def test_header_lines_are_one_list() -> None:
         (b"a-1", False, False),
     ],
 )
-def test_entity_tags_match(header: bytes, weak: bool, strong: bool) -> None:
+def test_entity_tags_match(header: bytes, *, weak: bool, strong: bool) -> None:
     """If-None-Match compares weakly, If-Match strongly (RFC 9110, 8.8.3.2)."""
     assert is_match(header, b'"a-1"') is weak
     assert is_strong_match(header, b'"a-1"') is strong
