@@ -1,8 +1,9 @@
 """Percentile sketches: logarithmic buckets that merge by addition and are never off by more than 1 %.
 
-The mapping is DDSketch's (Masson, Rim and Lee, VLDB 2019): bucket i holds the values above g to the power of i-1, up to g
-to the power of i, with g = 1.01/0.99, and the value whose relative distance to both ends is the same stands for all. A *slot* is that bucket as one integer that sorts like the values: 0 for what is
-nearer to zero than `SMALLEST`, above it the positive values, below it the negative ones mirrored.
+The mapping is DDSketch's (Masson, Rim and Lee, VLDB 2019): bucket i holds the values above g to the power of i-1, up to
+g to the power of i, with g = 1.01/0.99, and the value with the same relative distance to both ends stands for all. A
+*slot* is that bucket as one integer that sorts like the values: 0 for what is nearer to zero than `SMALLEST`, above it
+the positive values, below it the negative ones mirrored.
 """
 
 import math

@@ -1,0 +1,16 @@
+"""The numbers of PostgreSQL's advisory locks that samples, roll-ups and partitions are kept in order with.
+
+They are numbers of our own; the runner of migrations has another one (`migrations/env.py`).
+"""
+
+SAMPLE_WRITERS = 7_463_010
+"""Shared by every transaction that writes samples; taken alone to move the watermark once they are through."""
+
+ROLLUPS = 7_463_011
+"""Held by who computes roll-ups: were there two, the slower could overwrite what the faster knew better."""
+
+PARTITIONS = 7_463_012
+"""Held by who makes or drops partitions."""
+
+SAMPLE_COLLISIONS = 7_463_013
+"""Held by a writer that looks for free milliseconds, until it commits: the next one then sees which are left."""

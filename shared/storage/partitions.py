@@ -1,0 +1,45 @@
+"""Which partitions there are, by name and span: samples by day, hours by month."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One partition: its table's name and the half-open time it holds."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioning:
+    """How one table is divided by time (UTC)."""
+
+    table: str
+    column: str
+    unit: Literal["day", "month"]
+
+    def span_of(self, moment: datetime) -> Span:
+        """The partition that `moment` (aware, UTC) falls into."""
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.unit == "day":
+            return Span(f"{self.table}_{day:%Y%m%d}", day, day + timedelta(days=1))
+        first = day.replace(day=1)
+        return Span(f"{self.table}_{day:%Y%m}", first, (first + timedelta(days=32)).replace(day=1))
+
+    def spans_of(self, moments: Iterable[datetime]) -> list[Span]:
+        """The partitions that `moments` fall into, oldest first, each once."""
+        return sorted({self.span_of(moment) for moment in moments}, key=lambda span: span.start)
+
+    @property
+    def name_pattern(self) -> str:
+        """The regular expression (PostgreSQL's and Python's) that the names of its partitions match."""
+        return f"^{self.table}_[0-9]{{{8 if self.unit == 'day' else 6}}}$"
+
+
+SAMPLES = Partitioning("sample", "ts", "day")
+HOURS = Partitioning("rollup_1h", "bucket", "month")
