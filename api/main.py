@@ -5,12 +5,14 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import structlog
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
 from api.app import create_app
@@ -132,10 +134,10 @@ async def _run_server(context: ProcessContext, listener: socket.socket) -> None:
     _log.info("api_stopped")
 
 
-def make_config(app: object) -> uvicorn.Config:
+def make_config(app: ASGIApp) -> uvicorn.Config:
     """The server's settings; only what the front does not do itself."""
     return uvicorn.Config(
-        app,  # type: ignore[arg-type] - uvicorn spells ASGI's types anew
+        cast(Callable[..., Any], app),
         http="httptools",
         ws="none",
         lifespan="on",

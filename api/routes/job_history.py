@@ -127,7 +127,7 @@ def _sample_json(sample: JobSample) -> dict[str, object]:
         "target": sample.target,
         "outcome": sample.outcome.value,
         "duration_ms": sample.duration_ms,
-        "metrics": sample.metrics,
+        "metrics": dict(sample.metrics),
         "code": sample.code,
         "message": sample.message,
         "collected_at": sample.collected_at,

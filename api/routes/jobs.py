@@ -1,6 +1,6 @@
 """Looking at jobs and cancelling them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -64,7 +64,7 @@ async def list_jobs(query: Annotated[JobListQuery, Query()], request: Request) -
     return page_response(request, [job_json(status) for status in page], next_cursor=next_cursor)
 
 
-_CANCEL = {
+_CANCEL: dict[str, Any] = {
     "response_model": JobView,
     "responses": {
         202: {"description": "The job is running; its worker has been asked to stop.", "model": JobView},
