@@ -1,7 +1,6 @@
 """Real servers for the tests: started once per test process, migrated once, clean for each test."""
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,8 @@ from cli.embedded import EmbeddedServers, ServerUrls
 from cli.migrate import migrate
 from shared.storage.database import Database, create_engine
 from shared.storage.tables import metadata
+
+pytest_plugins = ["forbid_skips"]
 
 TEMPLATE = "tocsin_template"
 
@@ -79,6 +80,15 @@ def fresh_database_url(servers: ServerUrls, template: str) -> Iterator[str]:
     execute(servers, f"drop database {name} with (force)")
 
 
+@pytest.fixture
+def empty_database_url(servers: ServerUrls) -> Iterator[str]:
+    """A database without any table, for what migrates by itself."""
+    name = f"empty_{uuid4().hex[:12]}"
+    execute(servers, f"create database {name}")
+    yield url_of(servers, name)
+    execute(servers, f"drop database {name} with (force)")
+
+
 @pytest.fixture(scope="session")
 def redis_url(servers: ServerUrls) -> str:
     """The Valkey of this test process."""
@@ -109,10 +119,3 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.flushall()
     yield client
     await client.aclose()
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """With TOCSIN_FORBID_SKIPS=1 a skipped test is a failure: where all is installed, nothing has a reason to skip."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("TOCSIN_FORBID_SKIPS") == "1" and reporter is not None and reporter.stats.get("skipped"):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED if exitstatus == 0 else exitstatus
