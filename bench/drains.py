@@ -24,7 +24,8 @@ PATIENCE_SECONDS = 120.0
 _PENDING = "select exists (select from jobs where finished_at is null)"
 _SPAN = """
     select extract(epoch from min(started_at))::float8 as began, extract(epoch from max(finished_at))::float8 as ended,
-           count(*) filter (where state <> 'succeeded') as bad from jobs
+           count(*) filter (where state <> 'succeeded' or (result->>'down')::int + (result->>'error')::int > 0) as bad
+    from jobs
 """
 _NAIVE_ROWS = """
     insert into naive_jobs (id, kind, state, spec, created_at)
@@ -124,17 +125,17 @@ class TocsinQueue:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
 
-    def of(self, jobs: int, kind: JobKind, *, spec: str) -> Queue:
-        """Jobs of one kind."""
-        return Queue(jobs, lambda: self._fill(jobs, kind, spec), lambda: asyncio.run(self._wait()))
+    def of(self, kind: JobKind, specs: Sequence[str]) -> Queue:
+        """Jobs of one kind, by what they are to do."""
+        return Queue(len(specs), lambda: self._fill(kind, specs), lambda: asyncio.run(self._wait()))
 
-    def _fill(self, jobs: int, kind: JobKind, spec: str) -> None:
-        def submission() -> Submission:
+    def _fill(self, kind: JobKind, specs: Sequence[str]) -> None:
+        def submission(spec: str) -> Submission:
             return Submission(NewJob(uuid7(), kind, spec, utc_now(), max_attempts=3, principal_id="bench"))
 
         async def act(context: ProcessContext) -> None:
-            for first in range(0, jobs, 1000):
-                await context.submission.submit_many([submission() for _ in range(first, min(first + 1000, jobs))])
+            for first in range(0, len(specs), 1000):
+                await context.submission.submit_many([submission(spec) for spec in specs[first : first + 1000]])
 
         asyncio.run(execute(self._servers.database_url, "truncate jobs cascade"))
         in_context(self._servers, act)

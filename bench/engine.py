@@ -59,7 +59,7 @@ def stock_drains(engine: Engine) -> dict[str, Drains]:
 def tocsin_drains(engine: Engine) -> dict[str, Drains]:
     """Tocsin: the life of a job without work, by one worker and more, and with a small file to collect."""
     queue = TocsinQueue(engine.servers)
-    no_ops = queue.of(engine.jobs, JobKind.NOTIFY, spec='{"channel": {}}')
+    no_ops = queue.of(JobKind.NOTIFY, ['{"channel": {}}'] * engine.jobs)
     found: dict[str, Drains] = {}
     for count in (1, 2, 4):
         with tocsin_workers(engine.servers, count=count, is_no_op=True) as workers:
@@ -67,7 +67,7 @@ def tocsin_drains(engine: Engine) -> dict[str, Drains]:
     directory = engine.servers.directory
     (directory / "app.log").write_text("started\n" * 10)
     target = {"kind": "file", "path": str(directory / "app.log"), "conditions": ["[SIZE] < 5MB"]}
-    files = queue.of(engine.jobs // 4, JobKind.COLLECT, spec=json.dumps({"targets": [target]}))
+    files = queue.of(JobKind.COLLECT, [json.dumps({"targets": [target]})] * (engine.jobs // 4))
     with tocsin_workers(engine.servers, environment={"TOCSIN_FILE_ROOTS": str(directory)}) as workers:
         found["Tocsin, collecting a small file a job"] = engine.drain(workers, files)
     return found

@@ -75,7 +75,7 @@ def flask_app(servers: Servers, *, ready: str) -> Iterator[HttpProgram]:
 @contextmanager
 def stock_workers(servers: Servers, settings: str, *, told: Path, count: int = 1) -> Iterator[list[Measured]]:
     """Run stock ARQ workers by ARQ's own command; `settings` is a class of `bench.peers.stock_arq`."""
-    argv = [sys.executable, "-m", "arq.cli", f"bench.peers.stock_arq.{settings}"]
+    argv = [sys.executable, "-m", "arq", f"bench.peers.stock_arq.{settings}"]
     variables = servers.peer_environment(BENCH_TOLD=str(told))
     with _several(f"arq-{settings}", argv, count=count, log_dir=servers.directory, environment=variables) as workers:
         for worker in workers:

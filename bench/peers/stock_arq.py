@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from arq.worker import func
-
 from bench.peers.channels import STARTED
 from bench.peers.naive import JobRow, new_session, redis_settings
 
@@ -90,7 +88,7 @@ class Default:
 class Tuned:
     """The settings that help: the delay between polls, jobs at once, and no results kept."""
 
-    functions = (func(no_op, keep_result=0), func(note_start, keep_result=0), func(run_row, keep_result=0))
+    functions = (no_op, note_start, run_row)
     redis_settings = redis_settings
     on_startup = start
     poll_delay = 0.01
