@@ -19,7 +19,7 @@ class HttpCollector:
 
     Values: `CONNECTED`, `IP`, `RESPONSE_TIME` (ms, all hops), `CERTIFICATE_EXPIRATION` (seconds left, negative when
     over; also of a certificate that was refused) and, once there was an answer, `STATUS`, `HEADER` (names in lower
-    case) and `BODY` (text, at most 1 MB after inflating; `is_truncated` among the values says that it was cut).
+    case) and `BODY` (text, at most 1 MB after inflating; `BODY_TRUNCATED` says that it was cut).
     """
 
     def __init__(self, client: CurlClient, clock: Clock = utc_now) -> None:
@@ -36,7 +36,7 @@ class HttpCollector:
             return Observation(result.trace.duration_ms, values, metrics, fault)
         values |= {"STATUS": result.status, "HEADER": result.headers, "BODY": read_text(result)}
         if result.is_truncated:
-            values["is_truncated"] = True
+            values["BODY_TRUNCATED"] = True
         metrics["size_bytes"] = float(len(result.body))
         return Observation(result.trace.duration_ms, values, metrics)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import pycurl
 
 from shared.domain.observation import Blame, Fault
-from shared.transport.dialling import OWN_ERRNOS, dial_fault
+from shared.transport.dialling import dial_fault
 
 LATE_MS = 100.0
 """A timeout noticed later than this was noticed late by us: our process was too busy to look at the connection."""
 
+_SHOWN_CHARACTERS = 200
 _HTTP2_STREAM = 92
 _TOO_LARGE = 100
 
@@ -27,17 +28,17 @@ class Failure:
 
 _LOST = frozenset({pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR})
 
-_FAULTS = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: ("protocol_error", "answered with something older than HTTP/1"),
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: ("protocol_error", "answered with something that is not HTTP"),
-    pycurl.E_HTTP2: ("protocol_error", "broke the rules of HTTP/2"),
-    _HTTP2_STREAM: ("protocol_error", "broke off an HTTP/2 stream"),
-    pycurl.E_PARTIAL_FILE: ("protocol_error", "ended its answer before the length that it had announced"),
-    pycurl.E_BAD_CONTENT_ENCODING: ("protocol_error", "sent a body that cannot be inflated"),
-    pycurl.E_GOT_NOTHING: ("protocol_error", "closed the connection without an answer"),
-    _TOO_LARGE: ("protocol_error", "sent more headers than are read (300 kB)"),
-    pycurl.E_RECV_ERROR: ("connection_lost", "broke off the connection"),
-    pycurl.E_SEND_ERROR: ("connection_lost", "broke off the connection"),
+_BROKEN_RULES = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: "answered in no version of HTTP that we know",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "answered with something that is not HTTP",
+    pycurl.E_HTTP2: "broke the rules of HTTP/2",
+    _HTTP2_STREAM: "broke off an HTTP/2 stream",
+    pycurl.E_PARTIAL_FILE: "ended its answer before the length that it had announced",
+    pycurl.E_BAD_CONTENT_ENCODING: "sent a body that cannot be inflated",
+    pycurl.E_GOT_NOTHING: "closed the connection without an answer",
+    _TOO_LARGE: "sent longer headers than are read",
+    pycurl.E_RECV_ERROR: "sent something that cannot be read",
+    pycurl.E_SEND_ERROR: "took no more of the request",
 }
 _TLS = {
     pycurl.E_PEER_FAILED_VERIFICATION: "tls_invalid",
@@ -52,11 +53,11 @@ def classify(failure: Failure, *, place: str) -> Fault:
     code = failure.code
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return _classify_timeout(failure, place)
-    if code == pycurl.E_COULDNT_CONNECT or (code in _LOST and failure.errno in OWN_ERRNOS):
+    if code == pycurl.E_COULDNT_CONNECT or (code in _LOST and failure.errno):
         return dial_fault(failure.errno, place)
-    if code in _FAULTS:
-        name, words = _FAULTS[code]
-        return Fault(name, f"{place} {words}")
+    if code in _BROKEN_RULES:
+        said = _plain(failure.said)
+        return Fault("protocol_error", f"{place} {_BROKEN_RULES[code]}{said and f' ({said})'}")
     if code in _TLS:
         return Fault(_TLS[code], f"{place}: {_plain(failure.said)}")
     if code == pycurl.E_SSL_CACERT_BADFILE:
@@ -74,4 +75,4 @@ def _classify_timeout(failure: Failure, place: str) -> Fault:
 def _plain(said: str) -> str:
     """What libcurl said, without the prefix that names its own function."""
     plain = said.removeprefix("SSL certificate problem: ").removeprefix("SSL certificate OpenSSL verify result: ")
-    return plain.removeprefix("SSL: ")[:200]
+    return "".join(filter(str.isprintable, plain.removeprefix("SSL: ")))[:_SHOWN_CHARACTERS]

@@ -39,9 +39,11 @@ def blocked(denial: Denied) -> Fault:
 
 
 def dial_fault(code: int, place: str) -> Fault:
-    """What an errno of connect means; `place` is how the message names the target."""
+    """What an errno of a connection means; `place` is how the message names the target."""
     if code == errno.ECONNREFUSED:
         return Fault("connection_refused", f"{place} refused the connection")
+    if code in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
+        return Fault("connection_lost", f"{place} broke off the connection")
     said = errno.errorcode.get(code, str(code))
     if code in (errno.ENETUNREACH, errno.ENETDOWN):
         return Fault("network_unreachable", f"this machine has no route to {place} ({said})", Blame.OURS)
@@ -58,6 +60,10 @@ class Dialler:
     def __init__(self, resolver: Resolver, policy: EgressPolicy) -> None:
         self._resolver = resolver
         self._policy = policy
+
+    def with_policy(self, policy: EgressPolicy) -> "Dialler":
+        """The same resolver under another policy."""
+        return Dialler(self._resolver, policy)
 
     def decide(self, address: str, port: int) -> Allowed | Denied:
         """Whether this very address may be dialled."""

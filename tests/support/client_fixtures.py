@@ -1,0 +1,60 @@
+"""A client that may dial loopback, and certificates of an authority that it trusts."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import pytest
+import trustme
+
+from shared.domain.egress import EgressPolicy
+from shared.transport.curl import CurlClient
+from shared.transport.dialling import Dialler
+from shared.transport.resolver import Resolver
+
+TlsContext = Callable[..., ssl.SSLContext]
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> TlsContext:
+    """Make a server's context for names, ending when told, by the trusted authority or another."""
+
+    def make(*names: str, ends: datetime | None = None, by: trustme.CA | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate = (by or authority).issue_cert(*(names or ("localhost", "127.0.0.1")), not_after=ends)
+        certificate.configure_cert(context)
+        return context
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def resolver() -> AsyncIterator[Resolver]:
+    resolver = Resolver()
+    yield resolver
+    await resolver.close()
+
+
+@pytest.fixture(scope="session")
+def loopback() -> EgressPolicy:
+    """Public addresses and loopback: what a test server needs, and forbidden addresses to run into."""
+    return EgressPolicy.parse("public", allow_loopback=True)
+
+
+@pytest.fixture
+async def client(resolver: Resolver, loopback: EgressPolicy, ca_file: str) -> AsyncIterator[CurlClient]:
+    client = CurlClient(Dialler(resolver, loopback), ca_file=ca_file)
+    yield client
+    await client.close()
