@@ -1,6 +1,6 @@
 """Makes and drops partitions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from shared.storage.advisory_locks import PARTITIONS
@@ -29,15 +29,16 @@ class PartitionStore:
         A table is made first and attached then: that lets writers and readers of the parent go on, where `create table
         … partition of` would wait for all of them and make all others wait.
         """
-        spans = partitioning.spans_of(moments)
-        rows = await self._work.fetch(
-            "select name from unnest($1::text[]) name where to_regclass(name) is null", [span.name for span in spans]
-        )
-        missing = {row[0] for row in rows}
-        for span in spans:
-            if span.name in missing:
-                await self._create(partitioning, span)
-        return sorted(missing)
+        missing = await self._find_missing(partitioning, moments)
+        for span in missing:
+            await self._create(partitioning, span)
+        return [span.name for span in missing]
+
+    async def ensure(self, partitioning: Partitioning, moments: Collection[datetime]) -> None:
+        """Make what is missing for `moments`, waiting for whoever else is at it."""
+        if await self._find_missing(partitioning, moments):
+            await self.lock()
+            await self.create_missing(partitioning, moments)
 
     async def list_attached(self, partitioning: Partitioning) -> list[str]:
         """The names of the partitions, oldest first."""
@@ -47,6 +48,14 @@ class PartitionStore:
             partitioning.table,
         )
         return [row[0] for row in rows]
+
+    async def _find_missing(self, partitioning: Partitioning, moments: Iterable[datetime]) -> list[Span]:
+        spans = partitioning.spans_of(moments)
+        rows = await self._work.fetch(
+            "select name from unnest($1::text[]) name where to_regclass(name) is null", [span.name for span in spans]
+        )
+        missing = {row[0] for row in rows}
+        return [span for span in spans if span.name in missing]
 
     async def _create(self, partitioning: Partitioning, span: Span) -> None:
         table, column = partitioning.table, partitioning.column

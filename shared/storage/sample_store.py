@@ -117,9 +117,7 @@ class SampleStore:
                 await self._work.run("select pg_advisory_xact_lock($1)", SAMPLE_COLLISIONS)
                 placed = place(samples, await self._taken(placed))
             except asyncpg.CheckViolationError:
-                partitions = PartitionStore(self._work)
-                await partitions.lock()
-                await partitions.create_missing(SAMPLES, (each.ts for each in placed))
+                await PartitionStore(self._work).ensure(SAMPLES, [each.ts for each in placed])
             else:
                 return placed
         raise SampleCollisionError(f"after {MAX_TRIES} tries {len(samples)} samples still collide with others")

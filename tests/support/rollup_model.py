@@ -1,0 +1,70 @@
+"""Roll-ups as a plain program computes them from what is stored, to compare with what is kept."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
+from shared.domain.segments import DAY, HOUR, floor_to
+from shared.domain.sketch import Sketch
+from shared.storage.database import Database
+
+Point = tuple[datetime, Outcome, float | None]
+Key = tuple[int, int, datetime]
+
+
+async def set_watermark(database: Database, moment: datetime) -> None:
+    """Let nothing before `moment` count as late or computed."""
+    async with database.transaction() as work:
+        await work.run("delete from rollup_state")
+        await work.run(
+            "insert into rollup_state (claimed_at, hours_computed_at, days_computed_at) values ($1, $2, $3)",
+            floor_to(moment, HOUR),
+            floor_to(moment, HOUR),
+            floor_to(moment, DAY),
+        )
+
+
+async def kept_rollups(database: Database, table: str) -> dict[Key, tuple[Any, ...]]:
+    """Every row of `rollup_1h` or `rollup_1d`."""
+    async with database.transaction() as work:
+        rows = await work.fetch(f"select * from {table}")
+    return {
+        (row.series_id, row.metric, row.bucket): (
+            (row.up, row.degraded, row.down, row.error),
+            (row.value_count, round(row.value_sum, 6), row.value_min, row.value_max, row.latest, row.latest_at),
+            row.sketch,
+        )
+        for row in rows
+    }
+
+
+async def expected_rollups(
+    database: Database, unit: timedelta, *, before: datetime, places: Sequence[int] = (0, 5)
+) -> dict[Key, tuple[Any, ...]]:
+    """The same, computed from all samples before a moment; 5 is where HTTP keeps the metric that is rolled up."""
+    async with database.transaction() as work:
+        rows = await work.fetch("select * from sample where ts < $1 order by ts", before)
+    points: dict[Key, list[Point]] = defaultdict(list)
+    for row in rows:
+        for place in places:
+            value = (
+                row.value
+                if place == 0
+                else (row.extras[place - 1] if row.extras and len(row.extras) >= place else None)
+            )
+            outcome = OUTCOME_OF_CODE[row.outcome]
+            points[row.series_id, place, floor_to(row.ts, unit)].append((row.ts, outcome, value))
+    return {key: _summarise(group) for key, group in points.items()}
+
+
+def _summarise(points: Sequence[Point]) -> tuple[Any, ...]:
+    counts = tuple(sum(1 for _, outcome, _ in points if outcome is each) for each in Outcome)
+    values = [(ts, value) for ts, outcome, value in points if outcome is not Outcome.ERROR and value is not None]
+    if not values:
+        return counts, (0, 0.0, None, None, None, None), None
+    numbers = [value for _, value in values]
+    latest_at, latest = values[-1]
+    figures = (len(numbers), round(sum(numbers), 6), min(numbers), max(numbers), latest, latest_at)
+    return counts, figures, Sketch.of(numbers).encode()
