@@ -1,0 +1,121 @@
+"""The `webhook` notifier: a signed POST after Standard Webhooks (https://www.standardwebhooks.com)."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from standardwebhooks import Webhook
+
+from shared.clock import Clock, utc_now
+from shared.domain.jobs import Failure
+from shared.domain.notifications import Message, WebhookChannel
+from shared.notifiers.base import Delivery
+from shared.notifiers.retry_after import parse_retry_after
+from shared.transport.curl import CurlClient
+from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
+
+TIMEOUT_SECONDS = 20.0
+"""Within the 15 to 30 seconds that Standard Webhooks asks senders to wait."""
+KEPT_ANSWER_BYTES = 1024
+SECRET_BYTES = range(24, 65)
+
+_PERMANENT_FAULTS = frozenset({"blocked_by_policy", "invalid_url", "invalid_header"})
+_GONE = 410
+_THROTTLED = 429
+_TRY_AGAIN = frozenset({408, 425, _THROTTLED})
+
+
+class WebhookNotifier:
+    """Posts to the channel's address with a client of the process, which it closes."""
+
+    def __init__(self, client: CurlClient, clock: Clock = utc_now) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def deliver(self, channel: WebhookChannel, message: Message, *, notification_id: UUID) -> Delivery:
+        """Post once; 2xx is delivered and nothing else. A redirect leads away from the address given: not followed."""
+        now = self._clock()
+        body = write_body(message, notification_id=notification_id, now=now)
+        try:
+            signature = _sign(channel, body, notification_id=notification_id, now=now)
+        except ValueError as error:
+            return Delivery({}, Failure("invalid_secret", str(error), is_permanent=True))
+        result = await self._client.fetch(
+            HttpRequest(
+                url=channel.url,
+                method="POST",
+                headers={"Content-Type": "application/json", **signature},
+                body=body,
+                timeout_seconds=TIMEOUT_SECONDS,
+                follow_redirects=False,
+                read_limit=KEPT_ANSWER_BYTES,
+            )
+        )
+        if isinstance(result, HttpFault):
+            is_permanent = result.code in _PERMANENT_FAULTS
+            return Delivery(_detail(result), Failure(result.code, result.message, is_permanent=is_permanent))
+        return Delivery(_detail(result), classify_answer(result, now=self._clock()))
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.close()
+
+
+def write_body(message: Message, *, notification_id: UUID, now: datetime) -> bytes:
+    """The payload, `type`, `timestamp` and `data`; the same over all tries of an id that carries its time (UUIDv7)."""
+    is_timed = notification_id.version == 7  # noqa: PLR2004 - RFC 9562's number of the version.
+    moment = datetime.fromtimestamp((notification_id.int >> 80) / 1000, UTC) if is_timed else now
+    data = {"id": str(notification_id), "title": message.title, "text": message.text}
+    return orjson.dumps({"type": "notification.message", "timestamp": moment, "data": data}, option=orjson.OPT_UTC_Z)
+
+
+def classify_answer(answer: HttpAnswer, *, now: datetime) -> Failure | None:
+    """None when the receiver took it, else why not and whether trying again can help."""
+    status = answer.status
+    if 200 <= status < 300:  # noqa: PLR2004 - the classes of status codes.
+        return None
+    retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
+    if status == _GONE:
+        return Failure("gone", "the receiver answered 410: it wants no more of these", is_permanent=True)
+    if status == _THROTTLED:
+        return Failure("throttled", "the receiver answered 429: too many", retry_after=retry_after)
+    if 300 <= status < 400:  # noqa: PLR2004
+        said = f"the receiver answered {status}, a redirect, which is not followed; set the channel's final address"
+        return Failure("redirected", said, retry_after=retry_after)
+    if 400 <= status < 500 and status not in _TRY_AGAIN:  # noqa: PLR2004
+        return Failure("rejected", f"the receiver answered {status}", is_permanent=True)
+    return Failure("unavailable", f"the receiver answered {status}", retry_after=retry_after)
+
+
+def _sign(channel: WebhookChannel, body: bytes, *, notification_id: UUID, now: datetime) -> dict[str, str]:
+    """The three headers; without a secret only the id and time, by which a repeat can be dropped."""
+    headers = {"webhook-id": str(notification_id), "webhook-timestamp": str(int(now.timestamp()))}
+    if channel.secret is None:
+        return headers
+    key = _read_secret(channel.secret.get_secret_value())
+    signature = Webhook(key).sign(msg_id=str(notification_id), timestamp=now, data=body.decode())
+    return {**headers, "webhook-signature": signature}
+
+
+def _read_secret(secret: str) -> bytes:
+    """The key's bytes; ValueError, without the secret in it, when they are not what the standard asks for."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_") + "==")
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) not in SECRET_BYTES:
+        raise ValueError('the secret is not "whsec_" and 24 to 64 bytes in base64')
+    return key
+
+
+def _detail(result: HttpAnswer | HttpFault) -> dict[str, Any]:
+    """What is kept with the attempt; NUL is replaced, which PostgreSQL's text cannot hold."""
+    detail: dict[str, Any] = {"status": result.trace.status, "duration_ms": result.trace.duration_ms}
+    if isinstance(result, HttpAnswer):
+        detail["answer"] = result.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    if result.trace.remote_address is not None:
+        detail["remote_address"] = result.trace.remote_address
+    return detail
