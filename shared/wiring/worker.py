@@ -22,9 +22,9 @@ from shared.services.job_execution import JobExecution, JobWork
 from shared.services.job_recovery import JobRecovery
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
+from shared.services.partitions import ensure_partitions
 from shared.services.rollups import Rollups
 from shared.settings import Settings
-from shared.storage.partition_store import ensure_partitions
 from shared.storage.series_store import SeriesDirectory
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
@@ -92,7 +92,7 @@ class WorkerServices:
     async def roll_up(self) -> int:
         """Sum up the hours and days that are over."""
         report = await self.rollups.advance(self.context.clock())
-        return report.buckets
+        return report.moved
 
     async def close(self) -> None:
         """Let go of what collectors and notifiers keep open."""
