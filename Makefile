@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip --quiet
+# Trust what the system trusts, as pip, git and curl do; a system without certificates keeps uv's own.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/certs),1,0)
 
 .PHONY: run test check format bench lock clean
 
