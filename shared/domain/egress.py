@@ -142,7 +142,10 @@ class EgressPolicy:
                 networks=() if is_named else _parse_networks(rule),
                 allow=tuple(Endpoint.parse(entry) for entry in _split(allow)),
                 allow_loopback=allow_loopback,
-                denied_endpoints=tuple(Endpoint.parse(entry) for entry in denied_endpoints),
+                # A server told to take any free port, 0, is not known here; its own process may deny what it took.
+                denied_endpoints=tuple(
+                    map(Endpoint.parse, (one for one in denied_endpoints if not one.endswith(":0")))
+                ),
                 setting=setting,
             )
         except ValueError as error:

@@ -149,6 +149,12 @@ def test_our_own_servers_are_never_dialled(address: str) -> None:
     assert isinstance(decide_egress(policy, "10.0.0.6", 5432), Allowed)
 
 
+def test_a_server_without_a_port_yet_denies_nothing() -> None:
+    """Port 0 is one that is still to be chosen."""
+    policy = EgressPolicy.parse("any", allow_loopback=True, denied_endpoints=["127.0.0.1:0", "127.0.0.1:5432"])
+    assert [endpoint.port for endpoint in policy.denied_endpoints] == [5432]
+
+
 def test_our_own_server_can_be_allowed_by_name() -> None:
     """An operator who wants to watch Tocsin's own database lists it."""
     policy = EgressPolicy.parse("any", "127.0.0.1/32:5432", denied_endpoints=["127.0.0.1:5432"])
