@@ -51,11 +51,14 @@ class PartitionStore:
 
     async def _find_missing(self, partitioning: Partitioning, moments: Iterable[datetime]) -> list[Span]:
         spans = partitioning.spans_of(moments)
+        # Read from the catalogue itself: `to_regclass` may remember from before the lock that there was no such table.
         rows = await self._work.fetch(
-            "select name from unnest($1::text[]) name where to_regclass(name) is null", [span.name for span in spans]
+            "select relname::text from pg_class where relname = any($1::text[])"
+            " and relnamespace = current_schema()::regnamespace",
+            [span.name for span in spans],
         )
-        missing = {row[0] for row in rows}
-        return [span for span in spans if span.name in missing]
+        there = {row[0] for row in rows}
+        return [span for span in spans if span.name not in there]
 
     async def _create(self, partitioning: Partitioning, span: Span) -> None:
         table, column = partitioning.table, partitioning.column
