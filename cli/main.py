@@ -94,6 +94,39 @@ def keys(context: typer.Context) -> None:
 
 
 @app.command()
+def listen(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; 0 takes a free one.")] = 8011,
+    secret: Annotated[str | None, typer.Option(help="Refuse webhooks that are not signed with this `whsec_…`.")] = None,
+) -> None:
+    """Receive webhooks and show them, and answer GET with `UP`: something to try a target or a channel against."""
+    from cli.listen import listen as run  # noqa: PLC0415
+
+    run(port, secret=secret)
+
+
+@app.command()
+def urls(
+    *,
+    database: Annotated[bool, typer.Option("--database", help="Only PostgreSQL's.")] = False,
+    redis: Annotated[bool, typer.Option("--redis", help="Only Valkey's.")] = False,
+) -> None:
+    """Print the addresses of the embedded servers of `tocsin up`, for psql, backups, or a target of your own."""
+    from cli.embedded.errors import EmbeddedServerError  # noqa: PLC0415
+    from cli.embedded.servers import urls_of  # noqa: PLC0415
+    from shared.settings import Settings  # noqa: PLC0415
+
+    try:
+        found = urls_of(Settings().data_dir)
+    except EmbeddedServerError as error:
+        typer.echo(f"tocsin urls: {error}", err=True)
+        raise typer.Exit(1) from error
+    if database or not redis:
+        typer.echo(found.database_url)
+    if redis or not database:
+        typer.echo(found.redis_url)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed  # noqa: PLC0415

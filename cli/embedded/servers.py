@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cli.embedded.data_lock import DataLock
+from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.layout import Layout, prepare_layout
 from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
@@ -101,3 +102,15 @@ class EmbeddedServers:
     ) -> None:
         """Stop."""
         self.stop()
+
+
+def urls_of(data_dir: Path) -> ServerUrls:
+    """Where the servers of `data_dir` are while they run; nothing is started.
+
+    Raises:
+        EmbeddedServerError: there is no such data directory.
+    """
+    if not data_dir.is_dir():
+        raise EmbeddedServerError(f"There is no data directory {data_dir} yet; start Tocsin by `tocsin up`.")
+    layout = prepare_layout(data_dir)
+    return ServerUrls(PostgresServer(layout).url, ValkeyServer(layout).url)
