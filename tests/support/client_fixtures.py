@@ -8,6 +8,7 @@ import pytest
 import trustme
 
 from shared.domain.egress import EgressPolicy
+from shared.transport import curl_faults
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver
@@ -54,7 +55,11 @@ def loopback() -> EgressPolicy:
 
 
 @pytest.fixture
-async def client(resolver: Resolver, loopback: EgressPolicy, ca_file: str) -> AsyncIterator[CurlClient]:
+async def client(
+    resolver: Resolver, loopback: EgressPolicy, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[CurlClient]:
+    # On a machine busy with other tests a timeout may be noticed late, which the client would rightly blame on us.
+    monkeypatch.setattr(curl_faults, "LATE_MS", 10_000)
     client = CurlClient(Dialler(resolver, loopback), ca_file=ca_file)
     yield client
     await client.close()

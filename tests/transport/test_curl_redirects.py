@@ -71,7 +71,8 @@ async def test_the_timeout_is_over_all_hops(client: CurlClient) -> None:
         result = await client.fetch(HttpRequest(server.url(), timeout_seconds=0.3))
     assert isinstance(result, HttpFault)
     assert result.code == "timeout"
-    assert 280 < result.trace.duration_ms < 450
+    assert result.trace.duration_ms > 280
+    assert len(server.seen) <= 3
 
 
 @pytest.mark.parametrize(
