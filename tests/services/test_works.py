@@ -1,0 +1,142 @@
+"""The work of the two kinds of job, as the walk calls it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from job_bench import Bench, new_job, ring_of
+
+from shared.domain.jobs import Failure, JobKind, JobState
+from shared.domain.leases import ClaimedJob
+from shared.domain.notifications import Message
+from shared.domain.observation import Observation
+from shared.domain.targets import FileTarget
+from shared.notifiers.base import Delivery
+from shared.services.collect_work import CollectWork
+from shared.services.collection import Collection
+from shared.services.job_submission import Accepted, Submission
+from shared.services.notify_work import NotifyWork
+from shared.storage.series_store import SeriesDirectory
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOTIFY = '{"channel": {"kind": "webhook", "url": "https://example.org/"}, "message": {"title": "hello"}}'
+
+
+class Sizes:
+    """A collector to which a file is as large as its name says, and one named `broken` is our own error."""
+
+    async def collect(self, target: FileTarget) -> Observation:
+        if target.path == "/broken":
+            raise RuntimeError("our own trouble")
+        size = float(target.path.strip("/"))
+        return Observation(1.5, {"EXISTS": True, "SIZE": size}, {"size_bytes": size})
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Ear:
+    """A notifier that remembers what it was told."""
+
+    failure: Failure | None = None
+    heard: list[tuple[str, UUID]] = field(default_factory=list)
+
+    async def deliver(self, channel: Any, message: Message, *, notification_id: UUID) -> Delivery:
+        self.heard.append((message.title, notification_id))
+        return Delivery({"status": 204}, self.failure)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def claimed(kind: JobKind, spec: str) -> ClaimedJob:
+    return ClaimedJob(
+        job_id=uuid4(),
+        kind=kind,
+        queue="tocsin:any",
+        spec=spec,
+        attempt=1,
+        max_attempts=3,
+        dispatch_no=1,
+        lease_token=uuid4(),
+        started_at=NOW,
+        queue_wait_ms=0.0,
+    )
+
+
+@pytest.fixture
+def collect(bench: Bench) -> CollectWork:
+    collection = Collection({"file": Sizes()}, clock=lambda: NOW, target_slots=4, host_slots=4)
+    return CollectWork(collection, SeriesDirectory(bench.database))
+
+
+def files(*names: str) -> str:
+    targets = [f'{{"kind": "file", "path": "/{name}", "conditions": ["[SIZE] < 10"]}}' for name in names]
+    return f'{{"targets": [{", ".join(targets)}]}}'
+
+
+async def test_a_collect_job_counts_its_outcomes(collect: CollectWork) -> None:
+    """Whatever was found, the job has done its work; our own error is counted as ours."""
+    worked = await collect(claimed(JobKind.COLLECT, files("1", "2", "50", "broken")))
+    assert worked.failure is None
+    assert worked.result == {"up": 2, "degraded": 0, "down": 1, "error": 1}
+    assert [sample.position for sample in worked.samples] == [0, 1, 2, 3]
+
+
+async def test_the_same_target_is_one_series(collect: CollectWork) -> None:
+    """A target that stands twice in a job, or in two jobs, is measured in one series."""
+    first = await collect(claimed(JobKind.COLLECT, files("1", "2", "1")))
+    second = await collect(claimed(JobKind.COLLECT, files("2")))
+    one, two, again = (sample.series_id for sample in first.samples)
+    assert (one, two) == (again, second.samples[0].series_id)
+    assert one != two
+
+
+@pytest.mark.parametrize("spec", ["{}", '{"targets": [{"kind": "teapot"}]}', '{"targets": 7}'])
+async def test_targets_of_another_version_fail_for_good(collect: CollectWork, spec: str) -> None:
+    """What this worker cannot read it will not read better the next time."""
+    worked = await collect(claimed(JobKind.COLLECT, spec))
+    assert worked.failure is not None
+    assert (worked.failure.code, worked.failure.is_permanent) == ("unreadable_spec", True)
+
+
+async def test_samples_are_stored_with_the_jobs_end(bench: Bench, collect: CollectWork) -> None:
+    """One transaction carries the job's end, its attempt and its samples."""
+    accepted = await bench.submission.submit(Submission(new_job(kind=JobKind.COLLECT, spec=files("1", "1", "50"))))
+    assert isinstance(accepted, Accepted)
+    execution, _ = bench.worker(collect)
+    await execution.run(ring_of(accepted.job))
+    async with bench.database.transaction() as work:
+        rows = await work.fetch("select position, outcome from job_samples order by position")
+        stored = await work.fetch("select count(*) as n from sample")
+    assert (await bench.job(accepted.job.job_id)).state is JobState.SUCCEEDED
+    assert [(row.position, row.outcome) for row in rows] == [(0, 0), (1, 0), (2, 2)]
+    assert stored[0].n == 3
+
+
+async def test_a_notify_job_tells_under_its_own_id() -> None:
+    """The receiver sees the same id in every try."""
+    ear = Ear()
+    job = claimed(JobKind.NOTIFY, NOTIFY)
+    notifiers: Mapping[str, Any] = {"webhook": ear}
+    worked = await NotifyWork(notifiers)(job)
+    assert (worked.result, worked.detail, worked.failure) == ({"delivered": True}, {"status": 204}, None)
+    assert ear.heard == [("hello", job.job_id)]
+
+
+async def test_a_failed_delivery_is_a_failed_attempt() -> None:
+    """The notifier's reason is the attempt's, and what it saw is kept."""
+    refused = Failure("gone", "410 Gone", is_permanent=True)
+    worked = await NotifyWork({"webhook": Ear(refused)})(claimed(JobKind.NOTIFY, NOTIFY))
+    assert (worked.result, worked.detail, worked.failure) == (None, {"status": 204}, refused)
+
+
+async def test_a_channel_of_another_version_fails_for_good() -> None:
+    """What this worker cannot read it will not read better the next time."""
+    worked = await NotifyWork({})(claimed(JobKind.NOTIFY, '{"channel": {"kind": "pigeon"}}'))
+    assert worked.failure is not None
+    assert worked.failure.is_permanent
