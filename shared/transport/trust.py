@@ -3,8 +3,9 @@
 import os
 import ssl
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+
+import certifi
 
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
@@ -15,17 +16,13 @@ BUNDLES = (
 
 
 @cache
-def find_ca_file() -> str | None:
-    """The file of trusted authorities: `SSL_CERT_FILE`, OpenSSL's default, a known place, else certifi's if installed.
+def find_ca_file() -> str:
+    """The file of trusted authorities: `SSL_CERT_FILE`, OpenSSL's default, a known place, else certifi's.
 
-    libcurl's wheel carries the path of one distribution only, so it has to be told. None means that nothing was found.
+    libcurl's wheel carries the path of one distribution only, so it has to be told.
     """
     candidates = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
     for candidate in candidates:
         if candidate and Path(candidate).is_file():
             return candidate
-    if find_spec("certifi") is None:
-        return None
-    import certifi  # noqa: PLC0415 - it is only there when something else brings it.
-
     return certifi.where()
