@@ -63,7 +63,18 @@ def _may_execute(account: Account, status: os.stat_result) -> bool:
 
 
 def make_private(directory: Path, account: Account) -> None:
-    """Make a directory, mode 0700, that belongs to the account."""
+    """Make a directory, mode 0700, that belongs to the account; refuse one that is there and is not that.
+
+    In a directory open to all, such as /tmp, somebody else may have been there first, with a symbolic link for root to
+    give away. Hence only a real directory of our own is handed over.
+    """
     directory.mkdir(mode=0o700, exist_ok=True)
-    if account.uid is not None and account.gid is not None and directory.stat().st_uid != account.uid:
-        os.chown(directory, account.uid, account.gid)
+    status = directory.lstat()
+    is_ours = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    if is_ours and account.uid is not None and account.gid is not None and status.st_uid == os.geteuid():
+        os.chown(directory, account.uid, account.gid, follow_symlinks=False)
+        status = directory.lstat()
+    if not is_ours or status.st_uid != (os.geteuid() if account.uid is None else account.uid):
+        raise EmbeddedServerError(
+            f"{directory} is not a private directory of {account.name} (mode 0700); remove it or give it that owner."
+        )

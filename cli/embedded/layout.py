@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,8 @@ def prepare_layout(data_dir: Path) -> Layout:
     """Make the directories. Root's data directory can be entered by others, what is inside cannot."""
     data_dir = data_dir.absolute()
     account = server_account(data_dir)
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    _check_reach(account, existing, data_dir=data_dir)
     try:
         data_dir.mkdir(mode=0o711 if account.is_other else 0o700, parents=True, exist_ok=True)
         (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
@@ -52,12 +53,16 @@ def prepare_layout(data_dir: Path) -> Layout:
         raise EmbeddedServerError(
             f"The data directory {data_dir} cannot be made ({error.strerror}). Set TOCSIN_DATA_DIR to one that can."
         ) from error
-    if account.is_other and not may_enter(account, data_dir):
+    _check_reach(account, data_dir, data_dir=data_dir)
+    return Layout(data_dir, account, _socket_directory(data_dir, account))
+
+
+def _check_reach(account: Account, directory: Path, *, data_dir: Path) -> None:
+    if account.is_other and not may_enter(account, directory):
         raise EmbeddedServerError(
             f"The data directory {data_dir} cannot be reached by the user {account.name}, as whom the servers run "
             "because PostgreSQL refuses to run as root. Set TOCSIN_DATA_DIR to a directory such as /var/lib/tocsin."
         )
-    return Layout(data_dir, account, _socket_directory(data_dir, account))
 
 
 def _socket_directory(data_dir: Path, account: Account) -> Path:
@@ -65,11 +70,7 @@ def _socket_directory(data_dir: Path, account: Account) -> Path:
     directory = data_dir / "sockets"
     if len(os.fsencode(directory / LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
         digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-        parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - checked below
+        parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - `make_private` checks what is there
         directory = parent / f"tocsin-{os.geteuid()}-{digest}"
     make_private(directory, account)
-    status = directory.lstat()
-    # In a directory open to all, somebody else may have been there first.
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != (account.uid or os.geteuid()) or status.st_mode & 0o077:
-        raise EmbeddedServerError(f"{directory} is not a private directory of {account.name}; remove it.")
     return directory

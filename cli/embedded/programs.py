@@ -60,8 +60,16 @@ def within_reach(root: Path, account: Account, *, shelf: Path) -> Path:
         libraries = package.with_name(package.name + ".libs")
         if libraries.is_dir():
             _copy(libraries, unfinished / libraries.name)
+        _remove_older(shelf, package.name)
         unfinished.rename(copy)
     return copy / package.name / root.name
+
+
+def _remove_older(shelf: Path, package: str) -> None:
+    """Remove copies of other versions; whoever holds the data directory's lock is the only one who uses them."""
+    for old in shelf.glob(f"{package}-*"):
+        if old.suffix != f".{os.getpid()}":
+            shutil.rmtree(old)
 
 
 def _copy(source: Path, target: Path) -> None:
