@@ -97,8 +97,9 @@ class StatsItem:
 class StatsAnswer:
     """The groups, sorted by their key.
 
-    `start` may lie before the one asked for where only hours or days are still kept. `percentiles` says whether they
-    are exact or within `error` (relative, 0.01 is 1 %). `is_truncated` says that there are more groups than are shown.
+    `start` may lie before the one asked for where only hours or days are still kept, and after it where finer buckets
+    are asked for than are kept. `percentiles` says whether they are exact or within `error` (relative, 0.01 is 1 %).
+    `is_truncated` says that there are more groups than are shown.
     """
 
     items: tuple[StatsItem, ...]

@@ -43,8 +43,8 @@ async def test_partitions_are_made_for_today_and_three_days_more(fresh: Database
     """Hours by month; a second run makes none."""
     first = await ensure_partitions(fresh, NOON, HOT_DAYS)
     second = await ensure_partitions(fresh, NOON, HOT_DAYS)
-    days = ["sample_20261120", "sample_20261121", "sample_20261122", "sample_20261123"]
-    assert (first, second) == ([*days, "rollup_1h_202611"], [])
+    days = ["sample_20250312", "sample_20250313", "sample_20250314", "sample_20250315"]
+    assert (first, second) == ([*days, "rollup_1h_202503"], [])
     assert await attached(fresh, SAMPLES) == days
 
 
@@ -66,10 +66,10 @@ async def test_days_that_are_too_old_are_dropped_and_their_rollups_stay(fresh: D
     while (await Rollups(fresh).advance(NOON)).moved:
         pass
     await ensure_partitions(fresh, NOON, HOT_DAYS)
-    assert "sample_20261015" not in await attached(fresh, SAMPLES)
-    assert "sample_20261120" in await attached(fresh, SAMPLES)
-    assert await samples_from(fresh) == datetime(2026, 10, 16, tzinfo=NOON.tzinfo)
-    assert (series_id, 0, datetime(2026, 10, 15, tzinfo=NOON.tzinfo)) in await kept_rollups(fresh, "rollup_1d")
+    assert "sample_20250204" not in await attached(fresh, SAMPLES)
+    assert "sample_20250312" in await attached(fresh, SAMPLES)
+    assert await samples_from(fresh) == datetime(2025, 2, 5, tzinfo=NOON.tzinfo)
+    assert (series_id, 0, datetime(2025, 2, 4, tzinfo=NOON.tzinfo)) in await kept_rollups(fresh, "rollup_1d")
 
 
 async def test_what_is_not_summarised_yet_is_not_dropped(fresh: Database) -> None:
@@ -78,11 +78,11 @@ async def test_what_is_not_summarised_yet_is_not_dropped(fresh: Database) -> Non
     await set_watermark(fresh, NOON - 38 * DAY)
     await record(fresh, [sample(series_id, NOON - 36 * DAY)])
     await ensure_partitions(fresh, NOON, HOT_DAYS)
-    assert "sample_20261015" in await attached(fresh, SAMPLES)
+    assert "sample_20250204" in await attached(fresh, SAMPLES)
     await set_watermark(fresh, NOON)
     await record(fresh, [sample(series_id, NOON - 36 * DAY + HOUR)])
     await ensure_partitions(fresh, NOON, HOT_DAYS)
-    assert "sample_20261015" in await attached(fresh, SAMPLES)
+    assert "sample_20250204" in await attached(fresh, SAMPLES)
 
 
 async def test_a_sample_for_a_dropped_day_does_not_bring_it_back(fresh: Database) -> None:
@@ -90,7 +90,7 @@ async def test_a_sample_for_a_dropped_day_does_not_bring_it_back(fresh: Database
     (series_id,) = await make_series(fresh, "a")
     await ensure_partitions(fresh, NOON, HOT_DAYS)
     await record(fresh, [sample(series_id, NOON - 36 * DAY)])
-    assert "sample_20261015" not in await attached(fresh, SAMPLES)
+    assert "sample_20250204" not in await attached(fresh, SAMPLES)
     async with fresh.transaction() as work:
         assert not await work.fetch("select 1 from rollup_dirty")
 
@@ -100,9 +100,9 @@ async def test_a_drop_that_was_cut_off_is_finished(fresh: Database) -> None:
     (series_id,) = await make_series(fresh, "a")
     await record(fresh, [sample(series_id, NOON), sample(series_id, NOON + DAY)])
     async with fresh.transaction() as work:
-        await work.run("alter table sample detach partition sample_20261120")
-    assert await drop_before(fresh, SAMPLES, NOON + DAY) == ["sample_20261120"]
-    assert await attached(fresh, SAMPLES) == ["sample_20261121"]
+        await work.run("alter table sample detach partition sample_20250312")
+    assert await drop_before(fresh, SAMPLES, NOON + DAY) == ["sample_20250312"]
+    assert await attached(fresh, SAMPLES) == ["sample_20250313"]
 
 
 async def test_readers_and_writers_go_on_while_partitions_are_made_and_dropped(fresh: Database) -> None:

@@ -1,0 +1,206 @@
+"""Reads statistics: chooses series, then sums up samples, hours or days of them in the database."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+from sqlalchemy.exc import DBAPIError
+
+from shared.domain.segments import Segment, Source
+from shared.domain.sketch import EMPTY, decode_merged
+from shared.domain.statistics import StatsQuery, StatsTimeoutError
+from shared.domain.summary import Summary
+from shared.storage.database import Database, UnitOfWork
+from shared.storage.point_sql import VALUE, exact_sums, merged_sums, sketch_of, slots_with_sums, summary_of
+
+_TABLES = {Source.HOUR: "rollup_1h", Source.DAY: "rollup_1d"}
+_GROUPINGS = {
+    "kind": ("s.kind", "null::text"),
+    "target": ("s.kind", "s.name"),
+    "label": ("null::text", "s.labels->>$7::text"),
+}
+_CHOSEN = "c as materialized (select * from unnest($1::int4[], $2::int4[], $3::int2[]) u(series_id, grp, place))"
+_EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
+"""Buckets are counted from here; `date_bin` of no bucket is NULL, which stands for the whole window."""
+
+_SAMPLES = """cross join lateral (
+        select ts, outcome, value, extras from sample where series_id = c.series_id and ts >= $4 and ts < $5
+    ) s"""
+_POINTS = f"""select c.grp, date_bin($6::interval, s.ts, {_EPOCH}) as bucket, s.ts, s.outcome, {VALUE} as v
+    from c {_SAMPLES}"""
+
+
+class Group(NamedTuple):
+    """What the series of one group have in common."""
+
+    kind: str | None
+    value: str | None
+
+
+class Cell(NamedTuple):
+    """One group's bucket; `bucket` is None for the whole window."""
+
+    group: int
+    bucket: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The chosen series: for each its id, the number of its group, and where its kind keeps the metric."""
+
+    groups: tuple[Group, ...]
+    series: tuple[Sequence[int], Sequence[int], Sequence[int]]
+    is_truncated: bool
+
+    @property
+    def series_count(self) -> int:
+        """How many series were chosen."""
+        return len(self.series[0])
+
+
+class StatisticsStore:
+    """Statistics within a transaction that is limited in time."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def select_series(
+        self, query: StatsQuery, places: Mapping[str, int], *, since: datetime, limit: int
+    ) -> Selection:
+        """Choose the series with samples since then, in at most `limit` groups; `places` says where kinds keep it."""
+        kind, value = _GROUPINGS[query.group_by]
+        rows = await self._work.fetch(
+            f"""
+            select {kind} as kind, {value} as value, array_agg(s.series_id order by s.series_id) as ids,
+                   array_agg(p.place order by s.series_id) as places
+            from series s join series_current using (series_id)
+            join unnest($1::text[], $2::int2[]) p(kind, place) on p.kind = s.kind
+            where series_current.ts >= $3 and ($4::text is null or s.name = $4) and s.labels @> $5::text::jsonb
+              and ($7::text is null or s.labels->>$7::text is not null)
+            group by 1, 2 order by 2, 1 limit $6
+            """,
+            list(places),
+            list(places.values()),
+            since,
+            query.target,
+            msgspec.json.encode(dict(query.labels)).decode(),
+            limit + 1,
+            query.group_label,
+        )
+        shown = rows[:limit]
+        numbers = [number for number, row in enumerate(shown) for _ in row.ids]
+        series = list(chain.from_iterable(row.ids for row in shown))
+        return Selection(
+            groups=tuple(Group(row.kind, row.value) for row in shown),
+            series=(series, numbers, list(chain.from_iterable(row.places for row in shown))),
+            is_truncated=len(rows) > limit,
+        )
+
+    async def count_up_to(self, selection: Selection, segment: Segment, *, limit: int) -> int:
+        """How many samples there are in the segment; stops counting at `limit`."""
+        rows = await self._work.fetch(
+            f"with {_CHOSEN} select count(*) from (select 1 from c {_SAMPLES} limit $6) counted",
+            *selection.series,
+            segment.start,
+            segment.end,
+            limit,
+        )
+        return int(rows[0][0])
+
+    async def read_exact(
+        self, selection: Selection, segment: Segment, *, bucket: timedelta | None, fractions: Sequence[float]
+    ) -> dict[Cell, tuple[Summary, Sequence[float | None]]]:
+        """Sum up samples, with the exact quantiles; with a `bucket` also each group's whole window."""
+        groups = "grouping sets ((grp), (grp, bucket))" if bucket else "grp, bucket"
+        rows = await self._work.fetch(
+            f"""
+            with {_CHOSEN}, points as (
+                {_POINTS}
+            )
+            select grp, bucket, {exact_sums("$7::float8[]")} from points group by {groups}
+            """,
+            *selection.series,
+            segment.start,
+            segment.end,
+            bucket,
+            list(fractions),
+        )
+        nothing = [None] * len(fractions)
+        return {
+            Cell(row.grp, row.bucket): (summary_of(row, EMPTY), row.exact if row.value_count else nothing)
+            for row in rows
+        }
+
+    async def read_summaries(
+        self, selection: Selection, segment: Segment, *, bucket: timedelta | None
+    ) -> list[tuple[Cell, Summary]]:
+        """Sum up a segment with its sketches, from whichever source it names."""
+        if segment.source is Source.RAW:
+            return await self._summarise_samples(selection, segment, bucket)
+        return await self._merge_rollups(selection, segment, bucket)
+
+    async def _summarise_samples(
+        self, selection: Selection, segment: Segment, bucket: timedelta | None
+    ) -> list[tuple[Cell, Summary]]:
+        rows = await self._work.fetch(
+            f"""
+            with {_CHOSEN}, points as (
+                {_POINTS}
+            ), {slots_with_sums("grp, bucket")}
+            """,
+            *selection.series,
+            segment.start,
+            segment.end,
+            bucket,
+        )
+        return [(Cell(row.grp, row.bucket), summary_of(row, sketch_of(row))) for row in rows]
+
+    async def _merge_rollups(
+        self, selection: Selection, segment: Segment, bucket: timedelta | None
+    ) -> list[tuple[Cell, Summary]]:
+        rows = await self._work.fetch(
+            f"""
+            with {_CHOSEN}
+            select c.grp, date_bin($6::interval, r.bucket, {_EPOCH}) as bucket, {merged_sums()}
+            from c join {_TABLES[segment.source]} r
+            on r.series_id = c.series_id and r.metric = c.place and r.bucket >= $4 and r.bucket < $5
+            group by 1, 2
+            """,
+            *selection.series,
+            segment.start,
+            segment.end,
+            bucket,
+        )
+        sketches = decode_merged([row.sketches or () for row in rows])
+        return [
+            (Cell(row.grp, row.bucket), summary_of(row, sketch)) for row, sketch in zip(rows, sketches, strict=True)
+        ]
+
+
+@asynccontextmanager
+async def limited_reading(database: Database, *, patience: timedelta) -> AsyncIterator[UnitOfWork]:
+    """A transaction whose statements end after `patience` each.
+
+    Raises:
+        StatsTimeoutError: one did not answer in time.
+    """
+    try:
+        async with database.transaction() as work:
+            # Plans are made for the arrays at hand: one for a single series would crawl through ten thousand.
+            await work.run(
+                "select set_config('statement_timeout', $1, true),"
+                " set_config('plan_cache_mode', 'force_custom_plan', true)",
+                f"{int(patience / timedelta(milliseconds=1))}ms",
+            )
+            yield work
+    except DBAPIError as error:
+        if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError):
+            raise StatsTimeoutError(
+                "the statistics took too long; ask for a shorter window or fewer targets"
+            ) from error
+        raise
