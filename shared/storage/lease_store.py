@@ -26,7 +26,8 @@ class LeaseStore:
         """Take the jobs whose dispatch still stands, each under its own lease token.
 
         What is not in the answer was stale: claimed by somebody else, cancelled, or dispatched anew. A row that
-        another transaction holds is skipped, never waited for.
+        another transaction holds is waited for, because upkeep may be confirming its ring: skipped, it would lie until
+        its ring is missed. Every transaction takes several rows in the order of their ids, or skips.
         """
         rows = await self._work.fetch(
             """
@@ -34,7 +35,7 @@ class LeaseStore:
                 select j.job_id, r.token
                 from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
                 join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no and j.state = 'queued'
-                order by j.job_id for update of j skip locked
+                order by j.job_id for update of j
             )
             update jobs j
             set state = 'running', attempt = attempt + 1, lease_token = rung.token, lease_owner = $4,
