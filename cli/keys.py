@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.embedded.postgres import find_database_url
 from shared.clock import utc_now
 from shared.domain.access import ApiKey, Scope
 from shared.services.access import Access
@@ -70,10 +71,12 @@ def _state_of(key: ApiKey) -> str:
 
 def _with_access(use: Callable[[Access], Awaitable[ResultT]]) -> ResultT:
     settings = Settings()
-    if settings.database_url is None:
-        typer.echo("set TOCSIN_DATABASE_URL to the database whose keys you mean", err=True)
+    database_url = (
+        settings.database_url.get_secret_value() if settings.database_url else find_database_url(settings.data_dir)
+    )
+    if database_url is None:
+        typer.echo("start `tocsin up`, or set TOCSIN_DATABASE_URL to the database whose keys you mean", err=True)
         raise typer.Exit(2)
-    database_url = settings.database_url.get_secret_value()
 
     async def run() -> ResultT:
         database = Database(create_engine(database_url, pool_size=2, name="tocsin-keys"))

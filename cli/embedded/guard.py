@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-READ_BYTES = 65536
+READ_BYTES = 4096
 
 
 class BoundedLog:

@@ -65,11 +65,11 @@ def start_guarded(plan: Plan) -> GuardedProcess:
         start_new_session=True,
     )
     assert guard.stdout is not None  # noqa: S101 - asked for above
-    with guard.stdout as answers:
-        line = answers.readline()
+    line = guard.stdout.readline()
+    guard.stdout.close()
     answer: dict[str, Any] = json.loads(line) if line else {"error": "its guard ended at once"}
     if "error" in answer:
-        guard.wait(5)
+        guard.communicate(timeout=5)
         raise EmbeddedServerError(f"{plan.argv[0]} could not be started: {answer['error']}")
     return GuardedProcess(guard, answer["pid"], sum(seconds for _, seconds in plan.stop) + 10)
 

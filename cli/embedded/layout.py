@@ -54,7 +54,9 @@ def prepare_layout(data_dir: Path) -> Layout:
             f"The data directory {data_dir} cannot be made ({error.strerror}). Set TOCSIN_DATA_DIR to one that can."
         ) from error
     _check_reach(account, data_dir, data_dir=data_dir)
-    return Layout(data_dir, account, _socket_directory(data_dir, account))
+    sockets = socket_directory(data_dir)
+    make_private(sockets, account)
+    return Layout(data_dir, account, sockets)
 
 
 def _check_reach(account: Account, directory: Path, *, data_dir: Path) -> None:
@@ -65,12 +67,12 @@ def _check_reach(account: Account, directory: Path, *, data_dir: Path) -> None:
         )
 
 
-def _socket_directory(data_dir: Path, account: Account) -> Path:
-    """A private directory for the sockets: in the data directory, or if that is too long, a short one by its name."""
+def socket_directory(data_dir: Path) -> Path:
+    """Where the sockets are: in the data directory, or if that is too long, in a short one always named the same."""
+    data_dir = data_dir.absolute()
     directory = data_dir / "sockets"
-    if len(os.fsencode(directory / LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
-        digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-        parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - `make_private` checks what is there
-        directory = parent / f"tocsin-{os.geteuid()}-{digest}"
-    make_private(directory, account)
-    return directory
+    if len(os.fsencode(directory / LONGEST_SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
+        return directory
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - see `make_private`
+    return parent / f"tocsin-{os.geteuid()}-{digest}"

@@ -1,20 +1,17 @@
-"""An embedded PostgreSQL: its cluster made once, its settings, how it is started, recognised as ready and stopped."""
+"""An embedded PostgreSQL: its settings, how it is started, recognised as ready and stopped."""
 
-import re
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
 
+from cli.embedded.cluster import ENVIRONMENT, OWNER, ensure_cluster
 from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.guarded import GuardedProcess, Plan, StopSteps, last_lines, start_guarded
-from cli.embedded.layout import Layout
-from cli.embedded.leftovers import POLL_SECONDS, end_leftover, recorded_pid
+from cli.embedded.layout import Layout, socket_directory
+from cli.embedded.leftovers import POLL_SECONDS, end_leftover, is_listening, recorded_pid
 from cli.embedded.programs import postgres_tree, within_reach
 
-OWNER = "tocsin"
-"""The superuser and the database of the cluster."""
+SOCKET_NAME = ".s.PGSQL.5432"
 
 START_SECONDS = 120.0
 """Recovery after a crash replays up to `max_wal_size`."""
@@ -47,8 +44,16 @@ SETTINGS = {
 STATUS_LINE = 7
 """The line of postmaster.pid, counted from zero, that says `ready`; `pg_ctl` reads the same."""
 
-UNICODE_SINCE_MAJOR = 17
-"""From this version on PostgreSQL itself knows Unicode's letters, whatever locales the system has."""
+
+def url_in(sockets: Path) -> str:
+    """The address of the database behind the socket in the directory."""
+    return f"postgresql://{OWNER}@/{OWNER}?host={quote(str(sockets))}"
+
+
+def find_database_url(data_dir: Path) -> str | None:
+    """The address of the embedded database that a running `tocsin up` has in the data directory, if there is one."""
+    sockets = socket_directory(data_dir)
+    return url_in(sockets) if is_listening(sockets / SOCKET_NAME) else None
 
 
 class PostgresServer:
@@ -66,17 +71,13 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """Its address as SQLAlchemy and asyncpg write one."""
-        return f"postgresql://{OWNER}@/{OWNER}?host={quote(str(self.layout.sockets))}"
+        return url_in(self.layout.sockets)
 
     def start(self) -> None:
         """Make the cluster when there is none, end what an earlier run left, start, and wait until it is ready."""
         programs = within_reach(postgres_tree(), self.layout.account, shelf=self.layout.programs) / "bin"
-        major = self._major(programs)
-        if self.data.exists():
-            self._check_major(major)
-        else:
-            self._create_cluster(programs, major)
-        socket_path = self.layout.sockets / ".s.PGSQL.5432"
+        ensure_cluster(self.layout, programs, is_durable=self.is_durable)
+        socket_path = self.layout.sockets / SOCKET_NAME
         end_leftover(self.data / "postmaster.pid", directory=self.data, socket_path=socket_path, stop=STOP_STEPS)
         # A lock whose process id was given to another process by now would keep the server from starting.
         socket_path.with_name(socket_path.name + ".lock").unlink(missing_ok=True)
@@ -107,7 +108,7 @@ class PostgresServer:
         return Plan(
             argv=[str(programs / "postgres"), "-D", str(self.data), *options],
             cwd=str(self.data),
-            env={"LC_ALL": "C", "TZ": "UTC"},
+            env=ENVIRONMENT,
             log=str(self.log),
             stop=STOP_STEPS,
             uid=self.layout.account.uid,
@@ -127,57 +128,3 @@ class PostgresServer:
             time.sleep(POLL_SECONDS)
         self.stop()
         raise EmbeddedServerError(f"PostgreSQL was not ready after {START_SECONDS:.0f} s; see {self.log}.")
-
-    def _major(self, programs: Path) -> int:
-        version = self._run([str(programs / "postgres"), "--version"])
-        found = re.search(r"(\d+)", version)
-        if found is None:
-            raise EmbeddedServerError(f"{programs / 'postgres'} does not say its version: {version}")
-        return int(found.group(1))
-
-    def _check_major(self, major: int) -> None:
-        data_major = (self.data / "PG_VERSION").read_text().strip()
-        if data_major != str(major):
-            raise EmbeddedServerError(
-                f"The data in {self.data} was made by PostgreSQL {data_major}, this is PostgreSQL {major}. Install "
-                f"Tocsin with the embedded PostgreSQL {data_major} and move the data with pg_dump, or set "
-                "TOCSIN_DATA_DIR to a new directory."
-            )
-
-    def _create_cluster(self, programs: Path, major: int) -> None:
-        """Make cluster and database beside their place and move them there whole, so that a half one never counts."""
-        unfinished = self.layout.data_dir / "postgres.new"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        self.layout.private(unfinished.name)
-        locale = ["--no-locale"]
-        if major >= UNICODE_SINCE_MAJOR:
-            locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        sync = [] if self.is_durable else ["--no-sync"]
-        program = [str(programs / "initdb"), "-D", str(unfinished), "-U", OWNER, "--encoding=UTF8", *locale, *sync]
-        self._run([*program, "--auth-local=trust", "--auth-host=reject", "--no-instructions"])
-        single = [str(programs / "postgres"), "--single", "-D", str(unfinished), "-c", "log_checkpoints=off"]
-        self._run([*single, "postgres"], stdin=f'create database "{OWNER}"\n')
-        unfinished.rename(self.data)
-
-    def _run(self, argv: list[str], *, stdin: str = "") -> str:
-        """Run one of PostgreSQL's programs as the servers' account; its output."""
-        try:
-            # Programs found by `postgres_tree`, words of ours.
-            done = subprocess.run(  # noqa: S603
-                argv,
-                input=stdin,
-                capture_output=True,
-                text=True,
-                timeout=START_SECONDS,
-                check=True,
-                cwd="/",
-                env={"LC_ALL": "C", "TZ": "UTC"},
-                user=self.layout.account.uid,
-                group=self.layout.account.gid,
-                extra_groups=[] if self.layout.account.is_other else None,
-            )
-        except subprocess.CalledProcessError as error:
-            raise EmbeddedServerError(f"{argv[0]} failed:\n{error.stderr or error.stdout}") from error
-        except (OSError, subprocess.SubprocessError) as error:
-            raise EmbeddedServerError(f"{argv[0]} could not be run: {error}") from error
-        return done.stdout

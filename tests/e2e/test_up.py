@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,8 +84,10 @@ def refused(data_dir: Path, **settings: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def submit(up: Up) -> str:
-    target = {"kind": "file", "path": "/var/log/nothing"}
+FILE = {"kind": "file", "path": "/var/log/nothing"}
+
+
+def submit(up: Up, target: dict[str, str] = FILE) -> str:
     answer = httpx2.post(f"{up.address}/api/v1/jobs", json={"kind": "collect", "targets": [target]})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
@@ -121,6 +124,38 @@ def test_what_was_submitted_without_workers_is_done_by_the_next_start(data_dir: 
         assert again.stop() == 0
 
 
+def test_a_second_ctrl_c_does_not_wait_for_running_jobs(data_dir: Path) -> None:
+    """The first lets a job run to its end, for ten minutes here; the job is kept and taken up by the next start."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        tocsin_up(data_dir, "--workers", "1", TOCSIN_DRAIN_SECONDS="600") as up,
+    ):
+        target = {"kind": "http", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout": "60s"}
+        job_id = submit(up, target)
+        wait_for(lambda: state_of(up, job_id) == "running", what="the job runs")
+        up.process.send_signal(signal.SIGINT)
+        wait_for(lambda: not answers(up), what="the API stops")
+        assert up.process.poll() is None
+        assert up.stop() == 0
+        assert processes_of(data_dir) == {}
+
+
+def test_a_key_is_made_beside_the_running_api(data_dir: Path) -> None:
+    """`tocsin keys` finds the embedded database by the data directory."""
+    with tocsin_up(data_dir, "--workers", "0") as up:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "keys", "create", "ci", "--scope", "read"],
+            env=environment_of(data_dir),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
+        assert httpx2.get(f"{up.address}/api/v1/jobs", headers=headers).status_code == 200
+        assert up.stop() == 0
+
+
 def test_killing_it_leaves_no_process_and_what_was_committed(data_dir: Path) -> None:
     """SIGKILL cannot be handled, so API, workers and servers notice by themselves."""
     with tocsin_up(data_dir, "--workers", "1") as up:
@@ -137,14 +172,14 @@ def test_a_process_or_server_that_dies_is_started_again(data_dir: Path) -> None:
         for pattern in (r"worker \d", "api", "Valkey", "PostgreSQL"):
             [pid] = up.pids_of(pattern)
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: can_submit(up), what="the API answers again")
+        wait_for(lambda: answers(up), what="the API answers again")
         job_id = submit(up)
         wait_for(lambda: state_of(up, job_id) == "succeeded", what="the job is done")
         assert up.stop() == 0
         assert processes_of(data_dir) == {}
 
 
-def can_submit(up: Up) -> bool:
+def answers(up: Up) -> bool:
     try:
         return httpx2.get(f"{up.address}/readyz").status_code == 200
     except httpx2.TransportError:
