@@ -44,9 +44,10 @@ class Drains:
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue to be drained: how `jobs` are put into it, and when the first began and the last ended, in seconds."""
+    """A queue to be drained: how it is emptied and filled, and when the first job began and the last one ended."""
 
     jobs: int
+    clear: Callable[[], None]
     fill: Callable[[], None]
     wait: Callable[[], tuple[float, float]]
 
@@ -55,6 +56,8 @@ def drain(servers: Servers, workers: Sequence[Measured], queue: Queue, *, rounds
     """Drain the queue `rounds` times, and once before to warm up."""
     drains = Drains()
     for number in range(rounds + 1):
+        # Not while the workers are paused: one of them may stand still inside a transaction.
+        queue.clear()
         with ExitStack() as pauses:
             for worker in workers:
                 pauses.enter_context(worker.paused())
@@ -81,11 +84,17 @@ class StockQueue:
 
     def no_ops(self, jobs: int) -> Queue:
         """Jobs that do nothing and have no row."""
-        return Queue(jobs, lambda: asyncio.run(self._enqueue("no_op", [()] * jobs)), lambda: self._wait(jobs))
+        return self._queue(jobs, lambda: asyncio.run(self._enqueue("no_op", [()] * jobs)))
 
     def rows(self, jobs: int) -> Queue:
         """Jobs with a row that the ORM keeps."""
-        return Queue(jobs, lambda: asyncio.run(self._fill_rows(jobs)), lambda: self._wait(jobs))
+        return self._queue(jobs, lambda: asyncio.run(self._fill_rows(jobs)))
+
+    def _queue(self, jobs: int, fill: Callable[[], None]) -> Queue:
+        return Queue(jobs, clear=self._clear, fill=fill, wait=lambda: self._wait(jobs))
+
+    def _clear(self) -> None:
+        self._told.write_text("")
 
     async def _fill_rows(self, jobs: int) -> None:
         peer = await asyncpg.connect(self._servers.peer_environment()["BENCH_PEER_URL"])
@@ -94,7 +103,6 @@ class StockQueue:
         await self._enqueue("run_row", [(row["id"],) for row in rows])
 
     async def _enqueue(self, function: str, arguments: Sequence[tuple[str, ...]]) -> None:
-        self._told.write_text("")
         async with stock_redis(self._servers) as redis:
             for first in range(0, len(arguments), 50):
                 await asyncio.gather(*(redis.enqueue_job(function, *one) for one in arguments[first : first + 50]))
@@ -127,7 +135,12 @@ class TocsinQueue:
 
     def of(self, kind: JobKind, specs: Sequence[str]) -> Queue:
         """Jobs of one kind, by what they are to do."""
-        return Queue(len(specs), lambda: self._fill(kind, specs), lambda: asyncio.run(self._wait()))
+        return Queue(
+            len(specs), clear=self._clear, fill=lambda: self._fill(kind, specs), wait=lambda: asyncio.run(self._wait())
+        )
+
+    def _clear(self) -> None:
+        asyncio.run(execute(self._servers.database_url, "truncate jobs cascade"))
 
     def _fill(self, kind: JobKind, specs: Sequence[str]) -> None:
         def submission(spec: str) -> Submission:
@@ -137,7 +150,6 @@ class TocsinQueue:
             for first in range(0, len(specs), 1000):
                 await context.submission.submit_many([submission(spec) for spec in specs[first : first + 1000]])
 
-        asyncio.run(execute(self._servers.database_url, "truncate jobs cascade"))
         in_context(self._servers, act)
 
     async def _wait(self) -> tuple[float, float]:
