@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from cli.embedded import EmbeddedServers
 from cli.supervision import TocsinProcess
@@ -14,10 +14,8 @@ def announce(settings: Settings, servers: EmbeddedServers, *, processes: Sequenc
     """Print the address, whether a key is needed, what runs, where the data is, and how to stop."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]Tocsin listens at {address(settings)}[/bold]")
-    rows = Table.grid(padding=(0, 2))
     for name, value in facts(settings, servers, processes=processes):
-        rows.add_row(f"  {name}", value)
-    console.print(rows)
+        console.print(f"  [dim]{name:<8}[/dim]  {escape(value)}")
 
 
 def address(settings: Settings) -> str:
