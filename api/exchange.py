@@ -14,7 +14,7 @@ UNMATCHED = "unmatched"
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of a request while it is answered. `started` is the event loop's time in seconds."""
+    """What is known of a request while it is answered. `started` is the performance counter's time in seconds."""
 
     request_id: str
     started: float

@@ -1,9 +1,9 @@
 """The one layer before every route: request id, rights, bounds, metrics, access log, and the last word on errors."""
 
-import asyncio
 import itertools
 import os
 import re
+import time
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,16 +48,15 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        loop = asyncio.get_running_loop()
         headers = dict(scope["headers"])
-        exchange = Exchange(request_id=self._request_id(headers), started=loop.time(), headers=headers)
+        exchange = Exchange(request_id=self._request_id(headers), started=time.perf_counter(), headers=headers)
         put_exchange(scope, exchange)
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
         try:
             await self._answer(inner, receive, _Sender(send, exchange, is_head=inner is not scope))
         finally:
-            seconds = loop.time() - exchange.started
+            seconds = time.perf_counter() - exchange.started
             exchange.route = exchange.route or route_of(inner)
             self._metrics.observe_request(exchange, scope["method"], seconds=seconds)
             self._access_log.write(exchange, scope["method"], path=scope["path"], seconds=seconds)

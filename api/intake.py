@@ -7,7 +7,6 @@ from typing import Any, cast
 import orjson
 from uuid_utils.compat import uuid7
 
-from api.problems import invalid_input
 from api.schemas.submissions import SUBMISSION, max_attempts_of
 from api.validation import read_json, read_model, refuse_nul
 from shared.domain.jobs import JobKind, NewJob
@@ -29,15 +28,11 @@ def read_job(body: bytes, *, principal_id: str, now: datetime, prefix: str = "")
     # The model has just found it to be an object.
     raw = cast(dict[str, Any], read_json(body))
     kind = JobKind(model.kind)
-    try:
-        run_at = model.due_at(now)
-    except ValueError as error:
-        raise invalid_input([{"detail": str(error), "pointer": f"{prefix}/run_at"}]) from None
     return NewJob(
         job_id=uuid7(),
         kind=kind,
         spec=orjson.dumps({name: raw[name] for name in _SPEC_FIELDS[kind]}).decode(),
-        run_at=run_at,
+        run_at=model.due_at(now),
         max_attempts=max_attempts_of(model, kind),
         principal_id=principal_id,
         labels=model.labels,

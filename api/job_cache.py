@@ -6,6 +6,8 @@ from api.job_entry import JobEntry
 
 TTL_SECONDS = 1.0
 """How old an answer may get when an event was lost, for example while Redis is away."""
+DONE_TTL_SECONDS = 30.0
+"""The same for a job that is done, which seldom changes any more."""
 
 
 class JobCache:
@@ -42,7 +44,7 @@ class JobCache:
         self._entries.pop(job_id, None)
         if len(self._entries) >= self._max_entries:
             del self._entries[next(iter(self._entries))]
-        self._entries[job_id] = (at + TTL_SECONDS, entry)
+        self._entries[job_id] = (at + (DONE_TTL_SECONDS if entry.is_done else TTL_SECONDS), entry)
 
     def drop(self, job_id: UUID) -> None:
         """Forget a job that has changed, and distrust what is being read of it."""

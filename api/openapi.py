@@ -12,6 +12,7 @@ from api.problems import CONTENT_TYPE
 from api.schemas.keys import KeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
+from shared.domain.kinds import PLACEHOLDERS
 
 Documented = dict[int | str, dict[str, Any]]
 
@@ -31,6 +32,7 @@ _DESCRIPTIONS = {
     422: "The input is not valid, or the idempotency key stands for another request.",
     503: "Overloaded, or the database is away; nothing is known to be taken.",
 }
+_CONDITIONS = {"http": "[STATUS] == 200", "database": "[VALUE] < 1000", "file": "[SIZE] < 5MB"}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 
 PREFER: dict[str, Any] = {
@@ -49,13 +51,13 @@ IF_MATCH: dict[str, Any] = {
     "name": "If-Match",
     "in": "header",
     "description": "Cancel only if the job still has this entity tag.",
-    "schema": {"type": "string", "pattern": r'^(\*|"[!#-~]{1,100}")$'},
+    "schema": {"type": "string"},
 }
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "A repeat with the same key and body answers with the first one's job. Kept for 24 hours.",
-    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "schema": {"type": "string", "format": "idempotency-key", "pattern": KEY_PATTERN},
 }
 VALIDATE_ONLY: dict[str, Any] = {
     "name": "validate_only",
@@ -89,9 +91,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         openapi_version="3.1.0",
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+    _drop_foreign_errors(document)
     schemas |= _body_schemas()
+    _name_formats(schemas)
+    _close_names(schemas)
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "`tocsin_{read|submit|admin}_…`"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -101,11 +104,49 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+def _close_names(schema: Any) -> None:  # noqa: ANN401 - a schema is any JSON
+    """Say that names which do not match are refused: the models say it by their keys' pattern only."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema.setdefault("additionalProperties", False)
+        for part in schema.values():
+            _close_names(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _close_names(part)
+
+
+def _name_formats(schemas: dict[str, Any]) -> None:
+    """Say of texts that they are more than texts, each with an example; JSON Schema has no word for these."""
+    for kind in PLACEHOLDERS:
+        for name in ("conditions", "degraded_conditions"):
+            items = schemas[f"{kind.capitalize()}Target"]["properties"][name]["items"]
+            items |= {"format": f"{kind}-condition", "examples": [_CONDITIONS[kind]]}
+    schemas["DatabaseTarget"]["properties"]["dsn"] |= {
+        "format": "dsn",
+        "examples": ["postgresql://reader:secret@db.example/shop"],
+    }
+    pattern = schemas["FileTarget"]["properties"]["pattern"]["anyOf"][0]
+    pattern |= {"format": "line-pattern", "examples": ["ERROR|FATAL"]}
+
+
+def _drop_foreign_errors(document: dict[str, Any]) -> None:
+    """Forget the framework's own error shape; no route answers with it."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            responses = operation["responses"]
+            if "HTTPValidationError" in str(responses.get("422")):
+                del responses["422"]
+
+
 def _body_schemas() -> dict[str, Any]:
     _, definitions = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF)
     schemas: dict[str, Any] = dict(definitions["$defs"])
     submission = TypeAdapter(JobSubmissionBody).json_schema(ref_template=_REF)
     submission.pop("$defs", None)
     batch = BatchBody.model_json_schema(ref_template=_REF)
-    batch["properties"]["jobs"]["items"] = {"$ref": _REF.format(model="JobSubmission")}
+    # No reference: a wrong item is not refused with the whole, its own result says what is wrong.
+    batch["properties"]["jobs"]["items"] = {"description": "A job, as `POST /api/v1/jobs` takes it."}
     return schemas | {"JobSubmission": submission, "JobBatch": batch}

@@ -10,6 +10,8 @@ from api.problems import ProblemError
 MAX_WAIT_SECONDS = 30
 """The longest a request is held; proxies cut at 60 s."""
 
+ENTITY_TAGS = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
+
 _WAIT = re.compile(r"[0-9]{1,9}")
 _QUOTED_KEY = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
 _BARE_KEY = re.compile(r"[!#-~][!-~]{0,254}")
@@ -65,7 +67,15 @@ def is_match(header: bytes, etag: bytes) -> bool:
 
 
 def is_strong_match(header: bytes, etag: bytes) -> bool:
-    """Whether one of the entity tags in `If-Match` is `etag`; a weak one never is (RFC 9110, 13.1.1)."""
+    """Whether one of the entity tags in `If-Match` is `etag`; a weak one never is (RFC 9110, 13.1.1).
+
+    Raises:
+        ProblemError: the header is no list of entity tags.
+    """
+    if not re.fullmatch(ENTITY_TAGS, header.decode("latin-1").strip()):
+        raise ProblemError(
+            problem_kinds.MALFORMED_REQUEST, 'If-Match is * or entity tags in double quotes, such as "abc-1".'
+        )
     return any(tag.strip() in {etag, b"*"} for tag in header.split(b","))
 
 

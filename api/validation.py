@@ -1,5 +1,7 @@
 """Request bodies read and judged: what is no JSON is 400, what is JSON but wrong is 422 with a pointer to the place."""
 
+import re
+from datetime import timedelta
 from typing import TypeVar
 
 import orjson
@@ -8,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from api import problem_kinds
 from api.problems import ProblemError, invalid_input
+from shared.domain.durations import format_duration
 from shared.domain.jobs import JobKind
 
 ModelT = TypeVar("ModelT")
@@ -17,6 +20,8 @@ MAX_ERRORS = 50
 
 _ROOT_TAGS = frozenset(JobKind)
 _UNION_PARENTS = frozenset({"channel"})
+_TIMEDELTA = re.compile(r"datetime\.timedelta\([^)]*\)")
+_TIMEDELTA_PART = re.compile(r"(\w+)=(\d+)")
 _NUL_ESCAPE = b"\\u0000"
 
 
@@ -51,7 +56,7 @@ def malformed_json(reason: str) -> ProblemError:
 
 def validation_problem(error: ValidationError, *, prefix: str = "") -> ProblemError:
     """What pydantic found as a problem; the input is left out, since it may be a secret."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return malformed_json(found[0]["msg"].removeprefix("Invalid JSON: "))
     return invalid_input(
@@ -87,7 +92,13 @@ def _find_nul(value: object, pointer: str) -> str | None:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    return error["msg"].removeprefix("Value error, ")
+    """What is wrong, with durations as people write them."""
+    return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))
+
+
+def _duration_text(written: re.Match[str]) -> str:
+    parts = {name: int(count) for name, count in _TIMEDELTA_PART.findall(written.group())}
+    return format_duration(timedelta(**parts))
 
 
 def _pointer(error: ErrorDetails) -> str:
@@ -99,6 +110,8 @@ def _pointer(error: ErrorDetails) -> str:
         if not is_tag and part != "[key]":
             parts.append(_escape(str(part)))
         previous = part
+    if error["type"] == "condition_syntax":
+        parts.append(str(error["ctx"]["index"]))
     return "".join(f"/{part}" for part in parts)
 
 

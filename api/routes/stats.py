@@ -58,7 +58,8 @@ def question_of(query: StatsRequest, *, now: datetime) -> StatsQuery:
 def _window_of(query: StatsRequest, now: datetime) -> tuple[datetime, datetime]:
     if query.start is None:
         end = query.end or now
-        return end - _at_most_since_1970(query.window or DEFAULT_WINDOW, end), end
+        window = DEFAULT_WINDOW if query.window is None else query.window
+        return end - _at_most_since_1970(window, end), end
     if query.window is None:
         return query.start, query.end or now
     if query.end is not None:

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.config import JsonDict
 
 from api.schemas.moments import Moment
 from shared.domain.durations import Duration
 from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, JobKind
 from shared.domain.notifications import Channel, Message
+from shared.domain.numbers import WHOLE
 from shared.domain.targets import Labels, Target
 
 MAX_TARGETS = 1000
@@ -17,19 +19,22 @@ MAX_ATTEMPTS = 25
 MAX_DELAY = timedelta(days=366)
 
 
+_TEXT = {"type": "string"}
+_BOTH_DUE: JsonDict = {"required": ["run_at", "delay"], "properties": {"run_at": _TEXT, "delay": _TEXT}}
+
+
 class SubmissionModel(BaseModel):
     """What every kind of job has in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra={"not": _BOTH_DUE})
 
-    run_at: Annotated[
-        Moment | None, Field(description="When the job is due, RFC 3339 with its offset; up to a year ahead.")
-    ] = None
+    run_at: Annotated[Moment | None, Field(description="When the job is due, RFC 3339 with its offset.")] = None
     delay: Annotated[
         Duration | None, Field(le=MAX_DELAY, description="In how long the job is due, instead of `run_at`.")
     ] = None
     max_attempts: Annotated[
-        int | None, Field(ge=1, le=MAX_ATTEMPTS, description="How often the job is tried when our side fails.")
+        Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), WHOLE] | None,
+        Field(description="How often the job is tried when our side fails."),
     ] = None
     labels: Annotated[Labels, Field(description="Names and values that jobs are found by.")] = Field(
         default_factory=dict
@@ -42,15 +47,8 @@ class SubmissionModel(BaseModel):
         return self
 
     def due_at(self, now: datetime) -> datetime:
-        """When the job is due; what lies in the past is due now.
-
-        Raises:
-            ValueError: the job is due more than a year ahead.
-        """
-        due = self.run_at or now + (self.delay or timedelta(0))
-        if due > now + MAX_DELAY:
-            raise ValueError(f"a job is due within {MAX_DELAY.days} days")
-        return max(due, now)
+        """When the job is due; what lies in the past is due now."""
+        return max(self.run_at or now + (self.delay or timedelta(0)), now)
 
 
 class CollectSubmission(SubmissionModel):

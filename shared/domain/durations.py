@@ -1,10 +1,13 @@
 """Durations as people write them: `500ms`, `30s`, `1h30m`, `2d`."""
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
 import durationpy
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_PATTERN = r"(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w|mm|y))+)"
 
 
 def parse_duration(text: object) -> timedelta:
@@ -17,6 +20,9 @@ def parse_duration(text: object) -> timedelta:
         return text
     if not isinstance(text, str):
         raise ValueError('a duration is a string such as "500ms", "30s" or "1h30m"')  # noqa: TRY004 - pydantic reads ValueError
+    # The library looks at both ends of the text only, and takes "1h?5s".
+    if not re.fullmatch(f"-?{_PATTERN}", text):
+        raise ValueError(f'"{text[:40]}" is no duration; write for example "500ms", "30s" or "1h30m"')
     try:
         duration: timedelta = durationpy.from_str(text)
     except (durationpy.DurationError, ValueError, OverflowError) as error:
@@ -36,7 +42,12 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w|mm|y))+$", "examples": ["5s", "1h30m"]}
+        {
+            "type": "string",
+            "format": "go-duration",
+            "pattern": f"^{_PATTERN}$",
+            "examples": ["5s", "1m30s"],
+        }
     ),
 ]
 """A `timedelta` that is a string in JSON."""

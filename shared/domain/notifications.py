@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+# Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
+_ADDRESS_PART = r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+"
+
 
 class Message(BaseModel):
     """What is told."""
@@ -32,7 +35,7 @@ class EmailChannel(BaseModel):
 
     kind: Literal["email"]
     to: Annotated[
-        list[Annotated[str, Field(pattern=r"^[^@\s,;<>\x00-\x1f]+@[^@\s,;<>\x00-\x1f]+$")]],
+        list[Annotated[str, Field(pattern=f"^{_ADDRESS_PART}@{_ADDRESS_PART}$")]],
         Field(min_length=1, max_length=50),
     ]
     smtp_url: SecretStr | None = None

@@ -10,6 +10,7 @@ from shared.domain.condition_parser import parse_condition
 from shared.domain.conditions import ConditionSyntaxError
 from shared.domain.dsn import parse_dsn
 from shared.domain.durations import Duration
+from shared.domain.numbers import WHOLE
 from shared.domain.patterns import compile_pattern
 
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
@@ -41,7 +42,7 @@ class TargetModel(BaseModel):
 
     labels: Labels = Field(default_factory=dict)
     timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=10), le=timedelta(minutes=5))] = timedelta(seconds=10)
-    retries: Annotated[int, Field(ge=0, le=5)] = 0
+    retries: Annotated[int, Field(ge=0, le=5), WHOLE] = 0
     """How often a collection that found the target down is tried again before it counts."""
     conditions: Annotated[list[ConditionText], Field(max_length=50)] = Field(default_factory=list)
     """Each must hold, or the target is `down`."""
@@ -90,7 +91,7 @@ class DatabaseTarget(TargetModel):
     kind: Literal["database"]
     dsn: Dsn
     query: Annotated[str | None, Field(min_length=1, max_length=10_000)] = None
-    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_rows: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 100
 
 
 class FileTarget(TargetModel):

@@ -62,13 +62,21 @@ def test_header_lines_are_one_list() -> None:
         (b'"b-1", "a-1"', True, True),
         (b"*", True, True),
         (b'"a-2"', False, False),
-        (b"a-1", False, False),
+        (b'"",W/"b-1"', False, False),
     ],
 )
 def test_entity_tags_match(header: bytes, *, weak: bool, strong: bool) -> None:
     """If-None-Match compares weakly, If-Match strongly (RFC 9110, 8.8.3.2)."""
     assert is_match(header, b'"a-1"') is weak
     assert is_strong_match(header, b'"a-1"') is strong
+
+
+@pytest.mark.parametrize("header", [b"", b"a-1", b'"a-1', b'"a-1" "b-1"', b'"a-1",', b'w/"a-1"', b'"\xff"'])
+def test_a_malformed_if_match_is_refused(header: bytes) -> None:
+    """Taken for a tag that does not match it would say that the job has changed."""
+    with pytest.raises(ProblemError) as refused:
+        is_strong_match(header, b'"a-1"')
+    assert refused.value.kind.status == 400
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,14 @@ def test_what_is_no_json_is_400(body: bytes) -> None:
         ({"kind": "collect", "targets": [{}]}, "/targets/0"),
         ({"kind": "collect", "targets": [HTTP, {"kind": "ftp"}]}, "/targets/1"),
         ({"kind": "collect", "targets": [HTTP | {"retries": "1"}]}, "/targets/0/retries"),
+        ({"kind": "collect", "targets": [HTTP | {"retries": 1.5}]}, "/targets/0/retries"),
+        ({"kind": "collect", "targets": [HTTP | {"retries": True}]}, "/targets/0/retries"),
         ({"kind": "collect", "targets": [HTTP | {"timeout": 5}]}, "/targets/0/timeout"),
         ({"kind": "collect", "targets": [HTTP | {"unknown": 1}]}, "/targets/0/unknown"),
-        ({"kind": "collect", "targets": [HTTP | {"conditions": ["[STATUS] = 200"]}]}, "/targets/0/conditions"),
+        (
+            {"kind": "collect", "targets": [HTTP | {"conditions": ["[STATUS] == 1", "[STATUS] = 2"]}]},
+            "/targets/0/conditions/1",
+        ),
         ({"kind": "collect", "targets": [HTTP], "unknown": 1}, "/unknown"),
         ({"kind": "collect", "targets": [HTTP], "labels": {"a b": "c"}}, "/labels/a b"),
         ({"kind": "collect", "targets": [HTTP], "labels": {"a/b~": "c"}}, "/labels/a~1b~0"),
@@ -62,6 +67,19 @@ def test_a_pointer_leads_to_what_is_wrong(body: object, pointer: str) -> None:
     problem = problem_for(body)
     assert problem.kind.name == "invalid-input"
     assert [error["pointer"] for error in problem.members["errors"]] == [pointer]
+
+
+def test_a_whole_number_may_have_an_empty_fraction() -> None:
+    """5.0 is an integer to JSON Schema and to many languages' writers."""
+    body = orjson.dumps({"kind": "collect", "targets": [HTTP | {"retries": 5.0}], "max_attempts": 2.0})
+    model = read_model(SUBMISSION, body)
+    assert (model.max_attempts, model.targets[0].retries) == (2, 5)  # type: ignore[union-attr]
+
+
+def test_a_bound_is_written_as_people_write_durations() -> None:
+    """Not as the language's own representation."""
+    problem = problem_for({"kind": "collect", "targets": [HTTP | {"timeout": "1h"}]})
+    assert problem.members["errors"][0]["detail"] == "Input should be less than or equal to 5m"
 
 
 def test_every_wrong_place_is_listed_up_to_a_bound() -> None:

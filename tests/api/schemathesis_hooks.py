@@ -1,0 +1,22 @@
+"""What schemathesis cannot know of our formats; it loads this file by SCHEMATHESIS_HOOKS."""
+
+import itertools
+
+import schemathesis
+from hypothesis import strategies as st
+
+TEXTS = {
+    "http-condition": ["[STATUS] == 200", "[BODY].status == UP", "len([BODY].items) > 3"],
+    "database-condition": ["[VALUE] < 1000", "[ROWS] == any(1, 2)"],
+    "file-condition": ["[SIZE] < 5MB", "[AGE] < 10m", "[EXISTS] == true"],
+    "dsn": ["postgresql://reader:secret@db.example/shop", "postgresql:///shop?host=/run/postgresql"],
+    "line-pattern": ["ERROR|FATAL", "^[0-9]+ "],
+    # Long and short enough for whatever is bounded: a timeout, a delay, a bucket.
+    "go-duration": ["1s", "5s", "1m30s"],
+}
+for name, texts in TEXTS.items():
+    schemathesis.openapi.format(name, st.sampled_from(texts))
+
+# A key stands for one body, so that none may come twice.
+numbers = itertools.count()
+schemathesis.openapi.format("idempotency-key", st.builds(lambda: f"key-{next(numbers)}"))

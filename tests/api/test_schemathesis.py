@@ -1,0 +1,66 @@
+"""The API keeps the promises of its own description."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from jsonschema_rs import validator_for
+
+from shared.domain.targets import TARGET_KINDS
+from tests.api.conftest import ADMIN_KEY
+from tests.api.process import ApiProcess, api_process
+
+HERE = Path(__file__).parent
+MAX_EXAMPLES = "25"
+SEED = "20261121"
+
+
+@pytest.fixture
+def api(fresh_database_url: str, redis_url: str) -> ApiProcess:
+    """A process of its own, because the requests come from other threads."""
+    with api_process(database_url=fresh_database_url, redis_url=redis_url, admin_key=ADMIN_KEY) as process:
+        yield process.wait_until_listening()
+
+
+def test_every_promise_of_the_description_is_kept(api: ApiProcess, tmp_path: Path) -> None:
+    """Schemathesis with all its checks, the same inputs each time: no input makes a 5xx or an undescribed answer."""
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        *("--config-file", str(HERE / "schemathesis.toml")),
+        *("run", f"{api.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {ADMIN_KEY}"),
+        *("--checks", "all", "--seed", SEED, "--max-examples", MAX_EXAMPLES, "--continue-on-failure", "--no-color"),
+    ]
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py")}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Tested: 15" in run.stdout
+    assert '"level":"error"' not in api.log
+
+
+async def test_the_description_is_openapi_3_1_and_whole(client: httpx2.AsyncClient) -> None:
+    """Every reference leads somewhere, every operation tells of its errors, and nothing loads from elsewhere."""
+    document = (await client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    validator_for(document)
+    names = set(document["components"]["schemas"])
+    assert {f"{kind.capitalize()}Target" for kind in TARGET_KINDS} <= names
+    text = str(document)
+    for reference in {part.split("'")[0] for part in text.split("'#/components/schemas/")[1:]}:
+        assert reference in names
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            if path.startswith("/api/"):
+                assert {"401", "403", "503"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/docs"])
+async def test_no_page_loads_from_a_foreign_host(client: httpx2.AsyncClient, path: str) -> None:
+    """The framework's documentation pages fetch their scripts from a content network; a self-hosted product may not."""
+    assert (await client.get(path)).status_code == 404
