@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import groupby
 from time import time_ns
 
 from arq.constants import job_key_prefix
@@ -23,6 +22,22 @@ RING_KEPT_MS = 24 * 3600 * 1000
 MAX_WAKE_TOKENS = 16
 
 
+# The payload stands before the queue names it, so that no worker takes a ring it cannot read. A ring that waits already
+# keeps its place. A token wakes one worker; tokens that nobody waited for are kept few.
+_RING = """
+local rung = 0
+for i = 5, #ARGV, 2 do
+    redis.call('SET', ARGV[3] .. ARGV[i], ARGV[i + 1], 'PX', ARGV[2])
+    rung = rung + redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i])
+end
+for _ = 1, math.min(rung, tonumber(ARGV[4])) do
+    redis.call('LPUSH', KEYS[2], '1')
+end
+redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
+return rung
+"""
+
+
 def wake_key(queue: str) -> str:
     """The list on which an idle worker of `queue` waits for a token."""
     return f"{queue}:wake"
@@ -33,28 +48,29 @@ class TaskQueue:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._ring_script = redis.register_script(_RING)
 
     async def ring(self, rings: Sequence[Ring]) -> None:
-        """Put the rings into their queues and wake as many idle workers.
+        """Put the rings into their queues and wake as many idle workers: one script, one round trip a queue.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away; the rows stay and are rung again by upkeep.
         """
+        by_queue: dict[str, list[Ring]] = {}
+        for ring in rings:
+            by_queue.setdefault(ring.queue, []).append(ring)
+        async with asyncio.timeout(RING_TIMEOUT_SECONDS):
+            for queue, members in by_queue.items():
+                await self._ring_queue(queue, members)
+
+    async def _ring_queue(self, queue: str, rings: Sequence[Ring]) -> None:
         now_ms = time_ns() // 1_000_000
-        async with asyncio.timeout(RING_TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
-            for queue, members in groupby(sorted(rings, key=lambda ring: ring.queue), key=lambda ring: ring.queue):
-                scores: dict[str, int] = {}
-                for ring in members:
-                    body = serialize_job(
-                        RUN_JOB, (str(ring.job_id), ring.dispatch_no), {}, None, now_ms, serializer=encode_ring
-                    )
-                    pipe.psetex(job_key_prefix + ring.ring_id, RING_KEPT_MS, body)
-                    scores[ring.ring_id] = now_ms
-                # Without NX a waiting job that is rung again would lose its place.
-                pipe.zadd(queue, scores, nx=True)
-                pipe.lpush(wake_key(queue), *[b"1"] * min(len(scores), MAX_WAKE_TOKENS))
-                pipe.ltrim(wake_key(queue), 0, MAX_WAKE_TOKENS - 1)
-            await pipe.execute()
+        args: list[str | bytes | int] = [now_ms, RING_KEPT_MS, job_key_prefix, MAX_WAKE_TOKENS]
+        for ring in rings:
+            job_id = str(ring.job_id)
+            args.append(f"{job_id}:{ring.dispatch_no}")
+            args.append(serialize_job(RUN_JOB, (job_id, ring.dispatch_no), {}, None, now_ms, serializer=encode_ring))
+        await self._ring_script(keys=[queue, wake_key(queue)], args=args)
 
     async def missing(self, rings: Sequence[Ring]) -> list[Ring]:
         """Those of the rings that Redis does not know."""
