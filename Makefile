@@ -19,6 +19,13 @@ check: .venv/test.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# Small sizes, some minutes; bench/README.md tells the sizes behind its table. Rows whose peer is missing are skipped.
+bench: .venv/test.stamp
+	@$(BIN)/python -m bench.front --seconds 2 --rounds 3
+	@$(BIN)/python -m bench.engine --jobs 4000 --rounds 3
+	@$(BIN)/python -m bench.checks --checks 5000 --rounds 3
+	@$(BIN)/python -m bench.samples 1000000
+
 format: .venv/test.stamp
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
