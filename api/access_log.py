@@ -40,7 +40,13 @@ class AccessLog:
         """Log a request that was answered. The query is left out: it may hold what should not be kept."""
         if exchange.route in QUIET_ROUTES and exchange.status < 500:  # noqa: PLR2004 - server errors begin there
             return
+        if self._descriptor is None:
+            _log.info("request", method=method, path=path, status=exchange.status, duration_ms=round(seconds * 1000, 3))
+            return
         line = {
+            "event": "request",
+            "level": "info",
+            "timestamp": datetime.now(UTC),
             "request_id": exchange.request_id,
             "method": method,
             "path": path,
@@ -49,11 +55,7 @@ class AccessLog:
             "bytes": exchange.body_bytes,
             "principal": exchange.principal.principal_id,
         }
-        if self._descriptor is None:
-            # The request's id is bound to the context already.
-            _log.info("request", **{name: value for name, value in line.items() if name != "request_id"})
-        else:
-            self._gather({"event": "request", "level": "info", "timestamp": datetime.now(UTC)} | line)
+        self._gather(line)
 
     def flush(self) -> None:
         """Write what has gathered."""

@@ -12,6 +12,14 @@ UNMATCHED = "unmatched"
 """The route of what matched none: a path never becomes a label, or a scan would make endless series."""
 
 
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer, for what is no page; a page puts its own into its exchange."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """What is known of a request while it is answered. `started` is the performance counter's time in seconds."""
@@ -23,7 +31,7 @@ class Exchange:
     route: str = ""
     status: int = 0
     body_bytes: int = 0
-    error: Exception | None = None
+    security_headers: tuple[tuple[bytes, bytes], ...] = SECURITY_HEADERS
 
 
 def put_exchange(scope: Scope, exchange: Exchange) -> None:

@@ -18,13 +18,6 @@ from api.problems import problem_answer, problem_of
 from api.request_body import BoundedBody
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-)
-"""On every answer; a page that needs another policy sets its own and is left alone."""
-
 _log = structlog.get_logger()
 
 
@@ -97,10 +90,8 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.exchange.status = message["status"]
-            headers = list(message["headers"])
-            names = {name for name, _ in headers}
-            headers.append((b"x-request-id", self.exchange.request_id.encode()))
-            headers += [header for header in SECURITY_HEADERS if header[0] not in names]
+            request_id = (b"x-request-id", self.exchange.request_id.encode())
+            headers = [*message["headers"], request_id, *self.exchange.security_headers]
             await self._send({"type": "http.response.start", "status": message["status"], "headers": headers})
         elif self._is_head:
             await self._send({**message, "body": b""})

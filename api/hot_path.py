@@ -1,6 +1,6 @@
 """The poll of one job, answered before the framework; everything else goes on to it."""
 
-from uuid import UUID
+import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,8 +14,7 @@ JOB_ROUTE = f"{JOBS_PATH}/{{job_id}}"
 WAIT_ROUTE = f"{JOB_ROUTE} (wait)"
 """Requests that are held open have a series of their own: their time says nothing of the server's speed."""
 
-_PREFIX = f"{JOBS_PATH}/"
-_LENGTH = len(_PREFIX) + 36
+_POLL = re.compile(rf"{JOBS_PATH}/([0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}})")
 
 
 class HotPath:
@@ -45,16 +44,9 @@ def job_ask_of(scope: Scope) -> JobAsk:
     return JobAsk(prefer=joined_header(lines, b"prefer"), if_none_match=joined_header(lines, b"if-none-match"))
 
 
-def _job_id_of(scope: Scope) -> UUID | None:
+def _job_id_of(scope: Scope) -> str | None:
     """The job that is polled, its id in the canonical form only; the route looks after all others."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
-    path: str = scope["path"]
-    if len(path) != _LENGTH or not path.startswith(_PREFIX):
-        return None
-    text = path[len(_PREFIX) :]
-    try:
-        job_id = UUID(text)
-    except ValueError:
-        return None
-    return job_id if str(job_id) == text else None
+    found = _POLL.fullmatch(scope["path"])
+    return found and found[1]

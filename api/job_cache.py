@@ -1,7 +1,5 @@
 """A coherent cache of how jobs stand: an entry lives a second at most, and no longer than to the job's next event."""
 
-from uuid import UUID
-
 from api.job_entry import JobEntry
 
 TTL_SECONDS = 1.0
@@ -11,14 +9,14 @@ DONE_TTL_SECONDS = 30.0
 
 
 class JobCache:
-    """Entries by job, bounded; the oldest goes first. Times are the event loop's, in seconds."""
+    """Entries by the job's id as text, bounded; the oldest goes first. Times are the event loop's, in seconds."""
 
     def __init__(self, *, max_entries: int = 10_000) -> None:
         self._max_entries = max_entries
-        self._entries: dict[UUID, tuple[float, JobEntry]] = {}
-        self._loads: dict[UUID, object] = {}
+        self._entries: dict[str, tuple[float, JobEntry]] = {}
+        self._loads: dict[str, object] = {}
 
-    def get(self, job_id: UUID, *, at: float) -> JobEntry | None:
+    def get(self, job_id: str, *, at: float) -> JobEntry | None:
         """The entry, unless it is too old."""
         held = self._entries.get(job_id)
         if held is None:
@@ -28,12 +26,12 @@ class JobCache:
             return None
         return held[1]
 
-    def begin_load(self, job_id: UUID) -> object:
+    def begin_load(self, job_id: str) -> object:
         """Note that the job is about to be read; the token goes to `end_load`."""
         token = self._loads[job_id] = object()
         return token
 
-    def end_load(self, job_id: UUID, token: object, *, entry: JobEntry | None, at: float) -> None:
+    def end_load(self, job_id: str, token: object, *, entry: JobEntry | None, at: float) -> None:
         """Keep what was read, unless the job changed or was read anew meanwhile: then it may be old already."""
         if self._loads.get(job_id) is not token:
             return
@@ -46,7 +44,7 @@ class JobCache:
             del self._entries[next(iter(self._entries))]
         self._entries[job_id] = (at + (DONE_TTL_SECONDS if entry.is_done else TTL_SECONDS), entry)
 
-    def drop(self, job_id: UUID) -> None:
+    def drop(self, job_id: str) -> None:
         """Forget a job that has changed, and distrust what is being read of it."""
         self._entries.pop(job_id, None)
         self._loads.pop(job_id, None)

@@ -19,7 +19,7 @@ from shared.clock import Clock
 from shared.domain.job_status import JobStatus
 from shared.domain.leases import JobChange
 from shared.storage.database import Database
-from shared.storage.job_status_store import JobStatusStore
+from shared.storage.job_status_store import find_statuses
 
 RECHECK_SECONDS = 5.0
 """How often a waiter reads by itself: an event can be lost with the process or the Redis that should have told it."""
@@ -45,7 +45,7 @@ class JobReading:
 
     def hear(self, change: JobChange) -> None:
         """A job has changed: forget it, and wake who waits for it."""
-        self._cache.drop(change.job_id)
+        self._cache.drop(str(change.job_id))
         self._waiting.wake(change.job_id)
 
     def hear_reconnect(self) -> None:
@@ -55,9 +55,9 @@ class JobReading:
 
     def forget(self, job_id: UUID) -> None:
         """This process has just changed the job, and its client must see that at once."""
-        self._cache.drop(job_id)
+        self._cache.drop(str(job_id))
 
-    async def find(self, job_id: UUID) -> JobEntry | None:
+    async def find(self, job_id: str) -> JobEntry | None:
         """How the job stands, at most a second ago; None when there is no such job."""
         loop = asyncio.get_running_loop()
         entry = self._cache.get(job_id, at=loop.time())
@@ -65,14 +65,14 @@ class JobReading:
             return entry
         token = self._cache.begin_load(job_id)
         try:
-            status = await self._loader.get(job_id)
+            status = await self._loader.get(UUID(job_id))
             entry = None if status is None else entry_of(status)
         finally:
             self._cache.end_load(job_id, token, entry=entry, at=loop.time())
         return entry
 
     async def wait(
-        self, job_id: UUID, until: Callable[[JobEntry], bool], *, seconds: float, receive: Receive
+        self, job_id: str, until: Callable[[JobEntry], bool], *, seconds: float, receive: Receive
     ) -> JobEntry | None:
         """How the job stands once `until` holds, `seconds` are over or the client is gone; no connection is held.
 
@@ -81,7 +81,7 @@ class JobReading:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        with self._waiting.register(job_id) as bell:
+        with self._waiting.register(UUID(job_id)) as bell:
             gone = asyncio.create_task(_client_leaves(receive))
             gone.add_done_callback(lambda _: bell.set())
             try:
@@ -97,8 +97,8 @@ class JobReading:
             finally:
                 gone.cancel()
 
-    async def answer(self, job_id: UUID, ask: JobAsk, *, receive: Receive) -> Answer:
-        """Answer `GET /api/v1/jobs/{id}`.
+    async def answer(self, job_id: str, ask: JobAsk, *, receive: Receive) -> Answer:
+        """Answer `GET /api/v1/jobs/{id}`; the id is a UUID in its canonical form.
 
         With `Prefer: wait=N` the answer comes when the job differs from the one in `If-None-Match`, or has ended.
 
@@ -131,8 +131,8 @@ class JobReading:
         return Answer(200, [(b"content-type", b"application/json"), *headers], entry.body)
 
     async def _fetch(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
-        async with self._database.transaction() as work:
-            return await JobStatusStore(work).find_statuses(job_ids)
+        async with self._database.reading() as reader:
+            return await find_statuses(reader, job_ids)
 
 
 def _is_awaited(entry: JobEntry, ask: JobAsk) -> bool:

@@ -58,7 +58,7 @@ async def create_job(request: Request) -> Response:
 
 
 async def _answer(services: ApiServices, request: Request, accepted: Accepted) -> Response:
-    job_id = accepted.job.job_id
+    job_id = str(accepted.job.job_id)
     entry: JobEntry = entry_of(status_of(accepted.job))
     headers: Headers = [_JSON, (b"location", f"{JOBS_PATH}/{job_id}".encode())]
     if accepted.is_replayed:

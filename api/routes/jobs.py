@@ -38,7 +38,7 @@ _JSON = (b"content-type", b"application/json")
 )
 async def show_job(job_id: UUID, request: Request) -> Response:
     """Tell how a job stands; with `Prefer: wait=N` once it has ended, or is not the one in `If-None-Match`."""
-    answer = await services_of(request).reading.answer(job_id, job_ask_of(request.scope), receive=request.receive)
+    answer = await services_of(request).reading.answer(str(job_id), job_ask_of(request.scope), receive=request.receive)
     return as_response(answer)
 
 
@@ -97,7 +97,7 @@ async def _check_if_match(services: ApiServices, job_id: UUID, request: Request)
     if wanted is None:
         return
     services.reading.forget(job_id)
-    entry = await services.reading.find(job_id)
+    entry = await services.reading.find(str(job_id))
     if entry is not None and not is_strong_match(wanted, entry.etag):
         raise ProblemError(
             problem_kinds.PRECONDITION_FAILED,

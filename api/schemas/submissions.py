@@ -19,7 +19,7 @@ MAX_ATTEMPTS = 25
 MAX_DELAY = timedelta(days=366)
 
 
-_TEXT = {"type": "string"}
+_TEXT: JsonDict = {"type": "string"}
 _BOTH_DUE: JsonDict = {"required": ["run_at", "delay"], "properties": {"run_at": _TEXT, "delay": _TEXT}}
 
 

@@ -2,12 +2,14 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated
 
 import durationpy
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _PATTERN = r"(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w|mm|y))+)"
+_DURATION = re.compile(f"-?{_PATTERN}")
 
 
 def parse_duration(text: object) -> timedelta:
@@ -20,8 +22,14 @@ def parse_duration(text: object) -> timedelta:
         return text
     if not isinstance(text, str):
         raise ValueError('a duration is a string such as "500ms", "30s" or "1h30m"')  # noqa: TRY004 - pydantic reads ValueError
+    return _parse_text(text)
+
+
+@lru_cache(maxsize=1024)
+def _parse_text(text: str) -> timedelta:
+    """Parse; a thousand targets mostly say the same few durations."""
     # The library looks at both ends of the text only, and takes "1h?5s".
-    if not re.fullmatch(f"-?{_PATTERN}", text):
+    if not _DURATION.fullmatch(text):
         raise ValueError(f'"{text[:40]}" is no duration; write for example "500ms", "30s" or "1h30m"')
     try:
         duration: timedelta = durationpy.from_str(text)

@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row
 
 from shared.domain.job_status import JobStatus
 from shared.domain.jobs import JobKind, JobState
-from shared.storage.database import UnitOfWork
+from shared.storage.database import Reader, UnitOfWork
 from shared.storage.job_store import JobFilter
 
 _COLUMNS = """
@@ -21,16 +20,21 @@ ID_LEAD = timedelta(minutes=5)
 """A job's id is made before its row is; the most that may lie between the two, buffering and a slow commit included."""
 
 
+_KINDS = {kind.value: kind for kind in JobKind}
+_STATES = {state.value: state for state in JobState}
+
+
+async def find_statuses(reader: Reader, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
+    """How those jobs stand that there are among `job_ids`."""
+    rows = await reader.fetch(f"select {_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
+    return {row[0]: _status_of(row) for row in rows}
+
+
 class JobStatusStore:
     """Reads jobs within one unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
-
-    async def find_statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
-        """How those jobs stand that there are among `job_ids`."""
-        rows = await self._work.fetch(f"select {_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
-        return {row.job_id: _status_of(row) for row in rows}
 
     async def list_statuses(self, wanted: JobFilter, *, before: UUID | None, limit: int) -> list[JobStatus]:
         """The newest jobs first, at most `limit`, older than the job `before` (ids are ordered by time, RFC 9562).
@@ -90,6 +94,7 @@ def _first_id_of(moment: datetime | None, *, offset: timedelta) -> UUID | None:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
-def _status_of(row: Row[Any]) -> JobStatus:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    return JobStatus(**values | {"kind": JobKind(row.kind), "state": JobState(row.state)})
+def _status_of(row: Sequence[Any]) -> JobStatus:
+    # By position, in the order of `_COLUMNS`: by name it would be half of what a poll costs.
+    job_id, kind, state, *rest = row
+    return JobStatus(job_id, _KINDS[kind], _STATES[state], *rest)

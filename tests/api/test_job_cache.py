@@ -1,13 +1,13 @@
 """The coherent cache."""
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from api.job_cache import TTL_SECONDS, JobCache
 from api.job_entry import JobEntry
 from shared.domain.jobs import JobState
 
-JOB = uuid4()
+JOB = str(uuid4())
 
 
 def entry(version: int = 1) -> JobEntry:
@@ -17,7 +17,7 @@ def entry(version: int = 1) -> JobEntry:
     )
 
 
-def load(cache: JobCache, job_id: UUID, *, at: float = 0.0, version: int = 1) -> None:
+def load(cache: JobCache, job_id: str, *, at: float = 0.0, version: int = 1) -> None:
     """Read a job without anything happening meanwhile."""
     cache.end_load(job_id, cache.begin_load(job_id), entry=entry(version), at=at)
 
@@ -59,7 +59,7 @@ def test_the_later_of_two_reads_is_kept() -> None:
 def test_a_reconnect_forgets_everything() -> None:
     """Events may have been missed, also those of reads in flight."""
     cache = JobCache()
-    other = uuid4()
+    other = str(uuid4())
     load(cache, JOB)
     token = cache.begin_load(other)
     cache.clear()
@@ -71,7 +71,7 @@ def test_a_reconnect_forgets_everything() -> None:
 def test_the_oldest_entry_goes_first() -> None:
     """The cache is bounded; renewing an entry makes it young."""
     cache = JobCache(max_entries=2)
-    first, second, third = uuid4(), uuid4(), uuid4()
+    first, second, third = str(uuid4()), str(uuid4()), str(uuid4())
     load(cache, first)
     load(cache, second)
     load(cache, first)

@@ -74,7 +74,7 @@ async def test_without_a_tag_only_the_end_is_waited_for(
     waiting = await begin(client, location)
     await someone_waits.wait()
     services.reading.hear(await change(database, location, RUNNING))
-    await services.reading.find(UUID(location[-36:]))
+    await services.reading.find(location[-36:])
     await asyncio.sleep(0)
     assert not waiting.done()
     services.reading.hear(await change(database, location, f"{CANCELLED}, lease_token = null"))
