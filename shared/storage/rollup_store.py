@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.domain.kinds import METRICS, ROLLED_UP
 from shared.domain.outcome import Outcome
-from shared.domain.segments import DAY, floor_to
+from shared.domain.segments import DAY, HOUR, floor_to
 from shared.domain.sketch import decode_merged
 from shared.domain.summary import Summary
 from shared.storage.advisory_locks import ROLLUPS, SAMPLE_WRITERS
@@ -69,21 +69,24 @@ class RollupStore:
         kinds, places = zip(*_places(), strict=True)
         rows = await self._work.fetch(
             f"""
-            with c as (
-                select k.series_id, k.bucket, p.place from unnest($1::int4[], $2::timestamptz[]) k(series_id, bucket)
-                join series using (series_id) join unnest($3::text[], $4::int2[]) p(kind, place) using (kind)
-            ), points as (
-                select c.series_id, c.bucket, c.place, s.ts, s.outcome, {VALUE} v
-                from c cross join lateral (
+            with points as (
+                select k.series_id, k.bucket, c.place, s.ts, s.outcome, {VALUE} v
+                from unnest($1::int4[], $2::timestamptz[]) k(series_id, bucket) join series using (series_id)
+                -- With an offset the samples are looked up series by series; joined freely, whole days would be read.
+                cross join lateral (
                     select ts, outcome, value, extras from sample
-                    where series_id = c.series_id and ts >= c.bucket and ts < c.bucket + interval '1 hour'
+                    where series_id = k.series_id and ts >= k.bucket and ts < k.bucket + interval '1 hour'
+                    and ts >= $5 and ts < $6 offset 0
                 ) s
+                join unnest($3::text[], $4::int2[]) c(kind, place) on c.kind = series.kind
             ), {slots_with_sums("series_id, bucket, place")}
             """,
             [key.series_id for key in keys],
             [key.bucket for key in keys],
             list(kinds),
             list(places),
+            min(key.bucket for key in keys),
+            max(key.bucket for key in keys) + HOUR,
         )
         await PartitionStore(self._work).ensure(HOURS, {key.bucket for key in keys})
         found = [_Rollup(row.series_id, row.place, row.bucket, summary_of(row, sketch_of(row))) for row in rows]

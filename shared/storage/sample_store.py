@@ -65,10 +65,39 @@ class SampleStore:
         kept_from = milliseconds_of(state.samples_from)
         too_old = [each for each in place(samples) if each.ts_ms < kept_from]
         skipped = {id(each.sample) for each in too_old}
-        placed = await self._copy_samples([sample for sample in samples if id(sample) not in skipped])
+        placed = await self.add_rows([sample for sample in samples if id(sample) not in skipped])
         await self._mark_late(placed, before=state.claimed_at)
         await self._update_current(placed)
         await self._copy_job_samples([*placed, *too_old])
+
+    async def add_rows(self, samples: Sequence[Sample]) -> list[PlacedSample]:
+        """Write the rows alone, by COPY; what collides is moved, a partition that is missing is made.
+
+        Raises:
+            SampleCollisionError: no free milliseconds were found.
+        """
+        placed = place(samples)
+        if not placed:
+            return placed
+        driver = await self._work.driver()
+        for _ in range(MAX_TRIES):
+            try:
+                async with driver.transaction():
+                    await driver.copy_to_table(
+                        "sample",
+                        source=io.BytesIO(encode_rows(placed)),
+                        columns=("ts", "value", "series_id", "outcome", "extras"),
+                        format="binary",
+                    )
+            except asyncpg.UniqueViolationError:
+                # Nothing of this batch is written at this point, so nobody waits for it while it waits here.
+                await self._work.run("select pg_advisory_xact_lock($1)", SAMPLE_COLLISIONS)
+                placed = place(samples, await self._taken(placed))
+            except asyncpg.CheckViolationError:
+                await PartitionStore(self._work).ensure(SAMPLES, [each.ts for each in placed])
+            else:
+                return placed
+        raise SampleCollisionError(f"after {MAX_TRIES} tries {len(samples)} samples still collide with others")
 
     async def list_for_job(self, job_id: UUID, after_position: int = -1, *, limit: int) -> list[JobSample]:
         """What the job found at the targets behind `after_position`, in their order."""
@@ -96,31 +125,6 @@ class SampleStore:
             )
             for row in rows
         ]
-
-    async def _copy_samples(self, samples: Sequence[Sample]) -> list[PlacedSample]:
-        """Write the rows by COPY, hoping that nothing is in the way; move what collides, make what is missing."""
-        placed = place(samples)
-        if not placed:
-            return placed
-        driver = await self._work.driver()
-        for _ in range(MAX_TRIES):
-            try:
-                async with driver.transaction():
-                    await driver.copy_to_table(
-                        "sample",
-                        source=io.BytesIO(encode_rows(placed)),
-                        columns=("ts", "value", "series_id", "outcome", "extras"),
-                        format="binary",
-                    )
-            except asyncpg.UniqueViolationError:
-                # Nothing of this batch is written at this point, so nobody waits for it while it waits here.
-                await self._work.run("select pg_advisory_xact_lock($1)", SAMPLE_COLLISIONS)
-                placed = place(samples, await self._taken(placed))
-            except asyncpg.CheckViolationError:
-                await PartitionStore(self._work).ensure(SAMPLES, [each.ts for each in placed])
-            else:
-                return placed
-        raise SampleCollisionError(f"after {MAX_TRIES} tries {len(samples)} samples still collide with others")
 
     async def _taken(self, placed: Sequence[PlacedSample]) -> dict[int, set[int]]:
         """The milliseconds that are taken near the samples, per series."""
