@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     422: "The input is not valid, or the idempotency key stands for another request.",
     503: "Overloaded, or the database is away; nothing is known to be taken.",
 }
-_CONDITIONS = {"http": "[STATUS] == 200", "database": "[VALUE] < 1000", "file": "[SIZE] < 5MB"}
+_CONDITIONS = {"http": "[STATUS] == 200", "database": "[RESPONSE_TIME] < 300", "file": "[SIZE] < 5MB"}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 
 PREFER: dict[str, Any] = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 TEXTS = {
     "http-condition": ["[STATUS] == 200", "[BODY].status == UP", "len([BODY].items) > 3"],
-    "database-condition": ["[VALUE] < 1000", "[ROWS] == any(1, 2)"],
+    "database-condition": ["[CONNECTED] == true", "[RESPONSE_TIME] < 300"],
     "file-condition": ["[SIZE] < 5MB", "[AGE] < 10m", "[EXISTS] == true"],
     "dsn": ["postgresql://reader:secret@db.example/shop", "postgresql:///shop?host=/run/postgresql"],
     "line-pattern": ["ERROR|FATAL", "^[0-9]+ "],
