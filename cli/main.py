@@ -1,6 +1,6 @@
 """The `tocsin` command. Each command imports what it needs when it is called, so that none waits for the others."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,27 @@ app = typer.Typer(
 )
 app.command()(check)
 
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
 EXIT_REFUSED = 2
 EXIT_DATABASE_AWAY = 4
 
 UntilStdinCloses = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
+
+
+def read_settings() -> "Settings":
+    """The settings of the environment, or the end of the command with what is wrong and where."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from shared.settings import Settings  # noqa: PLC0415
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        for mistake in error.errors(include_input=False):
+            typer.echo(f"tocsin: TOCSIN_{str(mistake['loc'][0]).upper()}: {mistake['msg']}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
 
 
 @app.command()
@@ -30,9 +47,8 @@ def up(
 ) -> None:
     """Start everything: servers where no address is set, migrations, the API and workers. Ctrl-C stops it all."""
     from cli.up import run_up  # noqa: PLC0415
-    from shared.settings import Settings  # noqa: PLC0415
 
-    settings = Settings()
+    settings = read_settings()
     raise typer.Exit(run_up(settings, workers=settings.workers if workers is None else workers))
 
 
@@ -40,11 +56,10 @@ def up(
 def api(*, until_stdin_closes: UntilStdinCloses = False) -> None:
     """Serve the API, with the servers of TOCSIN_DATABASE_URL and TOCSIN_REDIS_URL."""
     from api.main import serve  # noqa: PLC0415
-    from shared.settings import Settings  # noqa: PLC0415
 
     if until_stdin_closes:
         end_when_stdin_closes()
-    serve(Settings())
+    serve(read_settings())
 
 
 @app.command()
@@ -54,7 +69,6 @@ def worker(
     until_stdin_closes: UntilStdinCloses = False,
 ) -> None:
     """Run one worker process."""
-    from shared.settings import Settings  # noqa: PLC0415
     from worker.main import ALL_QUEUES, serve  # noqa: PLC0415
 
     names = [name.strip() for name in queues.split(",")]
@@ -62,7 +76,7 @@ def worker(
         raise typer.BadParameter(f"unknown {', '.join(sorted(unknown))}; there are {', '.join(ALL_QUEUES)}")
     if until_stdin_closes:
         end_when_stdin_closes()
-    serve(Settings(), queues=names)
+    serve(read_settings(), queues=names)
 
 
 @app.command()
@@ -70,10 +84,9 @@ def migrate() -> None:
     """Bring the schema of TOCSIN_DATABASE_URL up to date; safe to run anywhere, any time, several at once."""
     from cli.migrate import DatabaseAwayError  # noqa: PLC0415
     from cli.migrate import migrate as run  # noqa: PLC0415
-    from shared.settings import Settings  # noqa: PLC0415
     from shared.storage.schema import HEAD  # noqa: PLC0415
 
-    database_url = Settings().database_url
+    database_url = read_settings().database_url
     if database_url is None:
         typer.echo("tocsin migrate: set TOCSIN_DATABASE_URL; `tocsin up` migrates its own database itself", err=True)
         raise typer.Exit(EXIT_REFUSED)
@@ -113,10 +126,9 @@ def urls(
     """Print the addresses of the embedded servers of `tocsin up`, for psql, backups, or a target of your own."""
     from cli.embedded.errors import EmbeddedServerError  # noqa: PLC0415
     from cli.embedded.servers import urls_of  # noqa: PLC0415
-    from shared.settings import Settings  # noqa: PLC0415
 
     try:
-        found = urls_of(Settings().data_dir)
+        found = urls_of(read_settings().data_dir)
     except EmbeddedServerError as error:
         typer.echo(f"tocsin urls: {error}", err=True)
         raise typer.Exit(1) from error

@@ -85,7 +85,8 @@ class Settings(BaseSettings):
         default="public", description="What webhooks and mail servers may be dialled at, written like `egress`."
     )
     file_roots: str = Field(
-        default="/var/log", description="Directories, separated by colons, below which the file collector may read."
+        default="/var/log:/tmp",
+        description="Directories, separated by colons, below which the file collector may read.",
     )
     lease_seconds: float = Field(
         default=30.0, ge=2.0, le=600.0, description="How long a worker owns a running job without a heartbeat."
@@ -95,6 +96,13 @@ class Settings(BaseSettings):
         ge=0.0,
         le=3600.0,
         description="How long a stopping worker waits for its running jobs before it hands them back.",
+    )
+    worker_metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="The port on `TOCSIN_HOST` where a worker shows its metrics; 0 for none."
+    )
+    worker_beat_file: Path | None = Field(
+        default=None,
+        description="A file that a worker touches every 5 s while it lives, for a container's health check.",
     )
     hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
     smtp_url: SecretStr | None = Field(

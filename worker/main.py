@@ -12,15 +12,18 @@ from typing import Any
 import structlog
 import uvloop
 from arq.worker import func
+from prometheus_client import start_http_server
 
 from shared.domain.jobs import JobKind
 from shared.log import configure_logging
 from shared.settings import Settings
+from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_store import QUEUE_OF
-from shared.storage.schema import OldSchemaError, check_schema
+from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.task_queue import RUN_JOB
 from shared.wiring import NotConfiguredError, ProcessContext
-from shared.wiring.worker import WorkerServices
+from shared.wiring.worker import InvalidSettingError, WorkerServices
+from worker.beat import beat
 from worker.doorbell import DoorbellWorker
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 from worker.upkeep.duties import keep
@@ -36,8 +39,10 @@ def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
     configure_logging(settings.log_level, settings.log_format)
     try:
         uvloop.run(_serve(settings, [JobKind(queue) for queue in queues]))
-    except (OldSchemaError, NotConfiguredError) as error:
+    except (OldSchemaError, NotConfiguredError, InvalidSettingError) as error:
         sys.exit(f"tocsin worker: {error}")
+    except StorageUnavailableError:
+        sys.exit("tocsin worker: the database does not answer; check TOCSIN_DATABASE_URL")
 
 
 def new_worker_id() -> str:
@@ -51,7 +56,7 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
     async with AsyncExitStack() as stack:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
-        await check_schema(context.database)
+        await wait_for_schema(context.database)
         services = await WorkerServices.open(context, worker_id=worker_id)
         stack.push_async_callback(services.close)
         await run_until(stop, services, kinds=kinds)
@@ -64,6 +69,10 @@ async def run_until(stop: asyncio.Event, services: WorkerServices, *, kinds: Seq
     workers = [_worker_of(kind, services, slots=slots[kind]) for kind in kinds]
     background = [asyncio.create_task(services.leases.run())]
     background += [asyncio.create_task(keep(duty)) for duty in duties_of(services)]
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port, addr=settings.host)
+    if settings.worker_beat_file is not None:
+        background.append(asyncio.create_task(beat(settings.worker_beat_file)))
     polling = [asyncio.create_task(worker.serve()) for worker in workers]
     _log.info("worker_ready", worker_id=services.leases.owner, queues=[worker.queue_name for worker in workers])
     try:

@@ -1,6 +1,8 @@
 """A PostgreSQL cluster on disk: made once and whole, and only opened by its own major version."""
 
+import os
 import re
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,8 @@ from cli.embedded.layout import Layout
 
 OWNER = "tocsin"
 """The superuser and the database of the cluster."""
+
+PASSWORD_FILE = "postgres.password"  # noqa: S105 - the name of a file
 
 PROGRAM_SECONDS = 120.0
 """What each of PostgreSQL's programs may take; initdb writes and syncs 40 MB."""
@@ -63,8 +67,37 @@ def create_cluster(layout: Layout, programs: Path, *, major: int, is_durable: bo
     program = [str(programs / "initdb"), "-D", str(unfinished), "-U", OWNER, "--encoding=UTF8", *locale, *sync]
     run_program(layout, [*program, "--auth-local=trust", "--auth-host=reject", "--no-instructions"])
     single = [str(programs / "postgres"), "--single", "-D", str(unfinished), "-c", "log_checkpoints=off", "postgres"]
-    run_program(layout, single, stdin=f'create database "{OWNER}"\n')
+    password = make_password(layout.data_dir)
+    run_program(layout, single, stdin=f'create database "{OWNER}"\nalter role "{OWNER}" password \'{password}\'\n')
+    rules = unfinished / "pg_hba.conf"
+    rules.write_text(rules.read_text().replace("trust", "scram-sha-256"))
     return unfinished
+
+
+def make_password(data_dir: Path) -> str:
+    """Make the superuser's password and keep it in a file of our own.
+
+    Without one, whoever may submit a job could have a worker look into Tocsin's own database by its socket.
+    """
+    password = secrets.token_urlsafe(24)
+    path = data_dir / PASSWORD_FILE
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(password)
+    return password
+
+
+def read_password(data_dir: Path) -> str:
+    """The superuser's password.
+
+    Raises:
+        EmbeddedServerError: the file is gone, or another user's.
+    """
+    path = data_dir / PASSWORD_FILE
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise EmbeddedServerError(f"{path}, the database's password, cannot be read: {error.strerror}.") from error
 
 
 def run_program(layout: Layout, argv: list[str], *, stdin: str = "") -> str:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from cli.embedded.cluster import ENVIRONMENT, OWNER, ensure_cluster
+from cli.embedded.cluster import ENVIRONMENT, OWNER, ensure_cluster, read_password
 from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.guarded import GuardedProcess, Plan, StopSteps, last_lines, start_guarded
 from cli.embedded.layout import Layout, socket_directory
@@ -45,15 +45,15 @@ STATUS_LINE = 7
 """The line of postmaster.pid, counted from zero, that says `ready`; `pg_ctl` reads the same."""
 
 
-def url_in(sockets: Path) -> str:
-    """The address of the database behind the socket in the directory."""
-    return f"postgresql://{OWNER}@/{OWNER}?host={quote(str(sockets))}"
+def url_of(data_dir: Path, sockets: Path) -> str:
+    """The address of the data directory's database behind the socket in the other directory."""
+    return f"postgresql://{OWNER}:{read_password(data_dir)}@/{OWNER}?host={quote(str(sockets))}"
 
 
 def find_database_url(data_dir: Path) -> str | None:
     """The address of the embedded database that a running `tocsin up` has in the data directory, if there is one."""
     sockets = socket_directory(data_dir)
-    return url_in(sockets) if is_listening(sockets / SOCKET_NAME) else None
+    return url_of(data_dir, sockets) if is_listening(sockets / SOCKET_NAME) else None
 
 
 class PostgresServer:
@@ -71,7 +71,7 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """Its address as SQLAlchemy and asyncpg write one."""
-        return url_in(self.layout.sockets)
+        return url_of(self.layout.data_dir, self.layout.sockets)
 
     def start(self) -> None:
         """Make the cluster when there is none, end what an earlier run left, start, and wait until it is ready."""

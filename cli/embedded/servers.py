@@ -13,7 +13,7 @@ from cli.embedded.valkey import ValkeyServer
 
 @dataclass(frozen=True, slots=True)
 class ServerUrls:
-    """Where the servers are: `postgresql://tocsin@/tocsin?host=/dir` and `unix:///dir/valkey.sock?db=0`."""
+    """Where the servers are: `postgresql://tocsin:…@/tocsin?host=/dir` and `unix:///dir/valkey.sock?db=0`."""
 
     database_url: str
     redis_url: str

@@ -72,11 +72,11 @@ class FileCollector:
         """Nothing is kept open; threads that hang in the kernel are daemons and end with the process."""
 
     async def _find_mark(self, target: FileTarget) -> FileMark | None:
-        """The last mark; where only growth would miss it, a look goes on without."""
+        """The last mark; where nothing that is asked needs it, a look goes on without."""
         try:
             return await self._marks.find(_key(target))
         except MarksUnavailableError:
-            if target.pattern is not None:
+            if _needs_mark(target):
                 raise
             return None
 
@@ -84,7 +84,7 @@ class FileCollector:
         try:
             await self._marks.keep(_key(target), mark)
         except MarksUnavailableError:
-            if target.pattern is not None:
+            if _needs_mark(target):
                 raise
 
     async def _look(self, target: FileTarget, mark: FileMark | None) -> _Sight:
@@ -107,8 +107,8 @@ class FileCollector:
         """Everything that was asked of the file; runs in a thread of its mount."""
         status = found.status
         values: dict[str, Any] = {"EXISTS": True, "SIZE": status.st_size, "AGE": max(0.0, now - status.st_mtime)}
-        if mark is not None:
-            values["GROWTH"] = status.st_size - mark.size
+        # At the first look nothing is known to have grown, and a file must not be down for being new to us.
+        values["GROWTH"] = status.st_size - mark.size if mark is not None else 0
         if target.checksum:
             values["CHECKSUM"] = compute_checksum(found, deadline)
         if target.pattern is None:
@@ -138,3 +138,9 @@ _METRICS = {"SIZE": "size_bytes", "AGE": "age_seconds", "GROWTH": "growth_bytes"
 
 def _metrics(values: dict[str, Any]) -> dict[str, float]:
     return {metric: float(values[name]) for name, metric in _METRICS.items() if name in values}
+
+
+def _needs_mark(target: FileTarget) -> bool:
+    """Whether the target is judged by what changed since the last look."""
+    conditions = (*target.conditions, *target.degraded_conditions)
+    return target.pattern is not None or any("[GROWTH]" in text for text in conditions)

@@ -1,9 +1,11 @@
 """What can be collected: one frozen model a kind, told apart by `kind`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.domain.condition_parser import parse_condition
@@ -40,6 +42,9 @@ class TargetModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
+    OPTION_OF: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The field without which a placeholder has no value."""
+
     labels: Labels = Field(default_factory=dict)
     timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=10), le=timedelta(minutes=5))] = timedelta(seconds=10)
     retries: Annotated[int, Field(ge=0, le=5), WHOLE] = 0
@@ -71,6 +76,19 @@ class TargetModel(BaseModel):
                 ) from error
         return conditions
 
+    @model_validator(mode="after")
+    def check_options(self) -> Self:
+        """Refuse a condition on what the target does not ask for: it could never hold, and nobody would be down."""
+        for placeholder, option in self.OPTION_OF.items():
+            is_named = any(f"[{placeholder}]" in text for text in (*self.conditions, *self.degraded_conditions))
+            if is_named and not getattr(self, option):
+                raise PydanticCustomError(
+                    "condition_option",
+                    "a condition speaks of [{placeholder}], which needs the field {option}",
+                    {"placeholder": placeholder, "option": option},
+                )
+        return self
+
 
 class HttpTarget(TargetModel):
     """An HTTP or HTTPS address."""
@@ -88,6 +106,8 @@ class HttpTarget(TargetModel):
 class DatabaseTarget(TargetModel):
     """A database and, if given, a query whose first value and rows conditions may speak of."""
 
+    OPTION_OF: ClassVar[Mapping[str, str]] = MappingProxyType({"VALUE": "query", "ROWS": "query", "ROW": "query"})
+
     kind: Literal["database"]
     dsn: Dsn
     query: Annotated[str | None, Field(min_length=1, max_length=10_000)] = None
@@ -96,6 +116,8 @@ class DatabaseTarget(TargetModel):
 
 class FileTarget(TargetModel):
     """A file on the worker's own machine, below one of `TOCSIN_FILE_ROOTS`."""
+
+    OPTION_OF: ClassVar[Mapping[str, str]] = MappingProxyType({"MATCHES": "pattern", "CHECKSUM": "checksum"})
 
     kind: Literal["file"]
     path: Annotated[str, Field(min_length=1, max_length=4096)]

@@ -1,27 +1,30 @@
 """Whether the database's schema is the one this program was written for."""
 
+import asyncio
+
 from shared.storage.database import Database
+from shared.storage.errors import StorageUnavailableError
+
+RETRY_SECONDS = 0.5
 
 HEAD = "0003"
 """The newest migration; a test keeps it equal to the files in `migrations/versions`, which are slow to read."""
 
 
 class OldSchemaError(Exception):
-    """The schema is not the one this program needs; the message says what to do."""
+    """The schema is older than this program needs; the message says what to do."""
 
 
 async def check_schema(database: Database) -> None:
-    """Raise `OldSchemaError` unless the schema is at `HEAD`."""
+    """Raise `OldSchemaError` when the schema is older than `HEAD`.
+
+    A newer one is fine: migrations only add, so that the release before goes on while the next one is rolled out.
+    """
     revision = await find_revision(database)
-    if revision == HEAD:
-        return
     if revision is None:
         raise OldSchemaError(f"the database has no schema, {HEAD} is needed: run `tocsin migrate`")
     if revision < HEAD:
         raise OldSchemaError(f"the database's schema is {revision}, {HEAD} is needed: run `tocsin migrate`")
-    raise OldSchemaError(
-        f"the database's schema is {revision}, newer than this program, which knows {HEAD}: install the newer Tocsin"
-    )
 
 
 async def find_revision(database: Database) -> str | None:
@@ -31,3 +34,21 @@ async def find_revision(database: Database) -> str | None:
             return None
         rows = await work.fetch("select version_num from alembic_version")
     return str(rows[0][0]) if rows else None
+
+
+async def wait_for_schema(database: Database, *, patience_seconds: float = 30.0) -> None:
+    """Check the schema, waiting for a database that is still starting.
+
+    Raises:
+        OldSchemaError: the schema is not the one this program needs.
+        StorageUnavailableError: the database did not answer in time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_seconds
+    while True:
+        try:
+            return await check_schema(database)
+        except StorageUnavailableError:
+            if loop.time() >= deadline:
+                raise
+        await asyncio.sleep(RETRY_SECONDS)

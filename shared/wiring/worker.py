@@ -38,6 +38,10 @@ REDIS_PORT = 6379
 OWN_NAMES_TIMEOUT_SECONDS = 5.0
 
 
+class InvalidSettingError(Exception):
+    """A setting cannot be read; the message names it."""
+
+
 @dataclass(frozen=True)
 class WorkerServices:
     """What a worker process has beside its context: its leases, the work of each kind of job, and upkeep."""
@@ -56,12 +60,16 @@ class WorkerServices:
         """Make the services; names of our own servers are resolved, so that collectors are never aimed at them.
 
         Raises:
-            ValueError: a setting of what may be dialled is written wrongly; the message names it.
+            InvalidSettingError: what may be dialled is written wrongly.
         """
         resolver = Resolver()
         own = await own_endpoints(context.settings, resolver)
-        collection = _build_collection(context, resolver, own=own)
-        notifiers = _build_notifiers(context.settings, resolver, own=own)
+        try:
+            collection = _build_collection(context, resolver, own=own)
+            notifiers = _build_notifiers(context.settings, resolver, own=own)
+        except ValueError as error:
+            await resolver.close()
+            raise InvalidSettingError(str(error)) from error
         leases = Leases(context.database, owner=worker_id, duration=timedelta(seconds=context.settings.lease_seconds))
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),

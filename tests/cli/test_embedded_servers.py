@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import shutil
 import signal
 import stat
@@ -16,6 +17,7 @@ from redis import Redis
 
 from cli.embedded import EmbeddedServers, ServerUrls
 from cli.embedded.errors import DataDirInUseError, EmbeddedServerError
+from cli.embedded.servers import urls_of
 
 HOLDER = """
 import sys
@@ -107,16 +109,11 @@ def test_killing_the_parent_leaves_no_process(data_dir: Path, holder: "subproces
 def test_a_start_right_after_the_parent_was_killed_succeeds(data_dir: Path, holder: "subprocess.Popen[str]") -> None:
     """The servers of the dead parent may still be stopping; what it had committed is there."""
     servers = EmbeddedServers(data_dir)
-    remember(ServerUrls(*urls_of(data_dir)))
+    remember(urls_of(data_dir))
     holder.kill()
     holder.wait(10)
     with servers as urls:
         assert_remembered(urls)
-
-
-def urls_of(data_dir: Path) -> tuple[str, str]:
-    sockets = data_dir / "sockets"
-    return f"postgresql://tocsin@/tocsin?host={sockets}", f"unix://{sockets}/valkey.sock?db=0"
 
 
 def test_killing_a_guard_does_not_leave_its_server(data_dir: Path) -> None:
@@ -224,3 +221,12 @@ def test_a_data_directory_that_cannot_be_made_is_refused(data_dir: Path) -> None
     data_dir.write_text("a file")
     with pytest.raises(EmbeddedServerError, match="TOCSIN_DATA_DIR"):
         EmbeddedServers(data_dir).start()
+
+
+def test_the_database_asks_for_its_password(data_dir: Path) -> None:
+    """Who reaches the socket, as a collector does, is not let in without what only the owner's file says."""
+    with EmbeddedServers(data_dir) as urls:
+        stranger = re.sub(r"tocsin:[^@]+@", "tocsin:guessed@", urls.database_url)
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            query(ServerUrls(stranger, urls.redis_url), "select 1")
+    assert (data_dir / "postgres.password").stat().st_mode & 0o077 == 0

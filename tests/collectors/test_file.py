@@ -71,13 +71,13 @@ async def test_size_and_age_are_read_without_opening_the_file(collector: FileCol
     forbid(log)
     seen = await collector.collect(target(log))
     assert seen.fault is None
-    assert seen.values == {"EXISTS": True, "SIZE": 19, "AGE": 90.0}
-    assert seen.metrics == {"size_bytes": 19.0, "age_seconds": 90.0}
+    assert seen.values == {"EXISTS": True, "SIZE": 19, "AGE": 90.0, "GROWTH": 0}
+    assert seen.metrics == {"size_bytes": 19.0, "age_seconds": 90.0, "growth_bytes": 0.0}
 
 
 async def test_growth_is_told_from_the_second_look_on(collector: FileCollector, log: Path) -> None:
     """Growth is the difference of two looks, negative when the file shrank."""
-    assert "GROWTH" not in (await collector.collect(target(log))).values
+    assert (await collector.collect(target(log))).values["GROWTH"] == 0
     append(log, "x" * 10)
     assert (await collector.collect(target(log))).values["GROWTH"] == 10
     write(log, "")

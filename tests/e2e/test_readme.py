@@ -43,7 +43,6 @@ def environment(place: dict[str, str]) -> dict[str, str]:
     return kept | {
         "TOCSIN_DATA_DIR": place["data"],
         "TOCSIN_PORT": place["api"],
-        "TOCSIN_FILE_ROOTS": place["files"],
     }
 
 
