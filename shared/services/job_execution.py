@@ -34,9 +34,9 @@ _log = structlog.get_logger()
 WORK_TIMEOUT_SECONDS = 900.0
 """The most one attempt may take; a thousand targets of the longest timeout fit in, at the default bounds."""
 
-RECORD_RETRY_SECONDS = 1.0
-RECORD_PATIENCE_SECONDS = 300.0
-"""How long a worker tries to record what it found while the database is away; then its job is found by its lease."""
+RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 300.0
+"""How long a worker tries to claim or record while the database is away; then upkeep finds the job by its row."""
 
 UNRECORDABLE = Failure("unrecordable", "what was found could not be written; see the worker's log")
 
@@ -85,9 +85,9 @@ class JobExecution:
         """Answer one ring; None when it was stale, otherwise how the attempt was recorded.
 
         Raises:
-            StorageUnavailableError: the database is away; nothing was claimed, upkeep rings again.
+            TimeoutError: the database stayed away; nothing was claimed, upkeep rings again.
         """
-        claimed = await self._claims.submit(ring)
+        claimed = await self._claim(ring)
         if claimed is None:
             return None
         with (
@@ -106,6 +106,16 @@ class JobExecution:
         await self._ends.drain()
         await self._doorbell.drain()
         await self._events.drain()
+
+    async def _claim(self, ring: Ring) -> ClaimedJob | None:
+        """Claim the job, waiting while the database is away: the ring keeps its slot, and the queue is not emptied."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                try:
+                    return await self._claims.submit(ring)
+                except (StorageUnavailableError, BufferFullError) as error:
+                    _log.warning("ring_not_claimed_yet", job_id=str(ring.job_id), error=repr(error))
+                await _pause()
 
     async def _attempt(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
         task = asyncio.create_task(self._work(claimed))
@@ -164,7 +174,7 @@ class JobExecution:
 
     async def _record(self, end: JobEnd) -> bool:
         """Write the end down, trying for as long as the database is away; False when the lease had been lost."""
-        async with asyncio.timeout(RECORD_PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     return await self._ends.submit(end)
@@ -173,7 +183,7 @@ class JobExecution:
                 except Exception:  # noqa: BLE001 - an end that cannot be written as it is ends as a failure
                     _log.exception("end_not_recordable")
                     end = self._worked(end.claimed, Worked(failure=UNRECORDABLE))
-                await asyncio.sleep(RECORD_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                await _pause()
 
     async def _flush_claims(self, rings: Sequence[Ring]) -> list[ClaimedJob | None]:
         tokens = [uuid4() for _ in rings]
@@ -202,3 +212,7 @@ class JobExecution:
             ]
         )
         return [end.claimed.job_id in accepted for end in ends]
+
+
+async def _pause() -> None:
+    await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers

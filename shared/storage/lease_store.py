@@ -12,6 +12,7 @@ from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
 from shared.domain.leases import ClaimedJob, JobChange, JobEnd
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import change_of
+from shared.storage.storable import storable_json, storable_or_none
 
 
 class LeaseStore:
@@ -131,7 +132,7 @@ class LeaseStore:
             [end.finished_at for end in ends],
             [outcome.value for outcome in outcomes],
             [end.failure.code if end.failure else None for end in ends],
-            [end.failure.message if end.failure else None for end in ends],
+            [storable_or_none(end.failure.message if end.failure else None) for end in ends],
             [end.claimed.queue_wait_ms for end in ends],
             [_json(end.detail) for end in ends],
             owner,
@@ -160,7 +161,7 @@ def error_of(failure: Failure | None) -> str | None:
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()
+    return None if value is None else msgspec.json.encode(storable_json(value)).decode()
 
 
 def _claimed_of(row: Row[Any]) -> ClaimedJob:

@@ -17,6 +17,7 @@ from shared.storage.partition_store import PartitionStore
 from shared.storage.partitions import SAMPLES
 from shared.storage.rollup_state import read_rollup_state
 from shared.storage.sample_encoding import PlacedSample, encode_rows, milliseconds_of, place, unpack_metrics
+from shared.storage.storable import storable_or_none
 
 MAX_TRIES = 5
 """How often a batch is written; each time, a writer that met no collision itself was in the way."""
@@ -203,8 +204,8 @@ class SampleStore:
                     each.ts,
                     each.value,
                     each.sample.reading.outcome.code,
-                    _storable(each.sample.reading.code),
-                    _storable(each.sample.reading.message),
+                    storable_or_none(each.sample.reading.code),
+                    storable_or_none(each.sample.reading.message),
                 )
                 for each in placed
             ],
@@ -219,8 +220,3 @@ def start_of_last_run(states: Sequence[PlacedSample]) -> int:
     while start and states[start - 1].sample.reading.outcome is outcome:
         start -= 1
     return start
-
-
-def _storable(text: str | None) -> str | None:
-    """The text without what PostgreSQL cannot keep: NUL, and halves of surrogate pairs."""
-    return None if text is None else text.replace("\0", "").encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """The walk of a job: claimed once, worked without a transaction, recorded once under the lease."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,9 @@ from shared.domain.jobs import AttemptOutcome, Failure, JobState
 from shared.domain.leases import ClaimedJob
 from shared.services.job_control import CancelOutcome
 from shared.services.job_execution import Worked
+from shared.storage.database import UnitOfWork
+from shared.storage.errors import StorageUnavailableError
+from shared.storage.job_store import JobStore
 from shared.task_queue import TaskQueue
 
 
@@ -237,3 +241,60 @@ async def test_ringing_again_keeps_a_jobs_place(bench: Bench) -> None:
     before = await bench.redis.zrange(job.queue, 0, -1, withscores=True)
     await TaskQueue(bench.redis).ring([ring_of(job)])
     assert await bench.redis.zrange(job.queue, 0, -1, withscores=True) == before
+
+
+async def test_a_ring_is_kept_while_the_database_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that cannot claim keeps its ring and its slot, and claims when the database is back."""
+    monkeypatch.setattr("shared.services.job_execution.RETRY_SECONDS", 0.001)
+    job = await bench.submitted()
+    execution, _ = bench.worker(succeed)
+    present, tries = bench.database.transaction, 0
+
+    def away_at_first() -> AbstractAsyncContextManager[UnitOfWork]:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise StorageUnavailableError("away")
+        return present()
+
+    monkeypatch.setattr(bench.database, "transaction", away_at_first)
+    assert await execution.run(ring_of(job)) is AttemptOutcome.SUCCEEDED
+    assert tries == 4
+
+
+async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found is recorded when the database is back, once, and the work is not done again."""
+    monkeypatch.setattr("shared.services.job_execution.RETRY_SECONDS", 0.001)
+    job = await bench.submitted()
+    held = Held()
+    execution, _ = bench.worker(held)
+    running = asyncio.create_task(execution.run(ring_of(job)))
+    await held.started.wait()
+    present, tries = bench.database.transaction, 0
+
+    def away_at_first() -> AbstractAsyncContextManager[UnitOfWork]:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise StorageUnavailableError("away")
+        return present()
+
+    monkeypatch.setattr(bench.database, "transaction", away_at_first)
+    held.release.set()
+    assert await running is AttemptOutcome.SUCCEEDED
+    assert held.runs == 1
+    assert await bench.outcomes(job.job_id) == ["succeeded"]
+
+
+async def test_what_the_other_side_said_cannot_spoil_an_attempt(bench: Bench) -> None:
+    """An answer with characters that PostgreSQL keeps no text of is recorded without them."""
+
+    async def babble(_: ClaimedJob) -> Worked:
+        return Worked(failure=Failure("refused", "no\x00pe", is_permanent=True), detail={"answer": ["\x00\ud800", 1]})
+
+    job = await bench.submitted()
+    execution, _ = bench.worker(babble)
+    assert await execution.run(ring_of(job)) is AttemptOutcome.FAILED
+    async with bench.database.transaction() as work:
+        (attempt,) = await JobStore(work).list_attempts(job.job_id)
+    assert (attempt.message, attempt.detail) == ("nope", {"answer": ["?", 1]})

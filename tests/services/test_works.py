@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from job_bench import Bench, new_job, ring_of
 
-from shared.domain.jobs import Failure, JobKind, JobState
+from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState
 from shared.domain.leases import ClaimedJob
 from shared.domain.notifications import Message
-from shared.domain.observation import Observation
+from shared.domain.observation import Fault, Observation
 from shared.domain.targets import FileTarget
 from shared.notifiers.base import Delivery
 from shared.services.collect_work import CollectWork
@@ -140,3 +140,20 @@ async def test_a_channel_of_another_version_fails_for_good() -> None:
     worked = await NotifyWork({})(claimed(JobKind.NOTIFY, '{"channel": {"kind": "pigeon"}}'))
     assert worked.failure is not None
     assert worked.failure.is_permanent
+
+
+async def test_what_a_target_says_cannot_spoil_its_sample(bench: Bench) -> None:
+    """A message with characters that PostgreSQL keeps no text of is stored all the same, without them."""
+
+    class Babbler(Sizes):
+        async def collect(self, target: FileTarget) -> Observation:
+            return Observation(1.0, fault=Fault("garbage", "it said \x00 and \ud800"))
+
+    collection = Collection({"file": Babbler()}, clock=lambda: NOW, target_slots=4, host_slots=4)
+    accepted = await bench.submission.submit(Submission(new_job(kind=JobKind.COLLECT, spec=files("1"))))
+    assert isinstance(accepted, Accepted)
+    execution, _ = bench.worker(CollectWork(collection, SeriesDirectory(bench.database)))
+    assert await execution.run(ring_of(accepted.job)) is AttemptOutcome.SUCCEEDED
+    async with bench.database.transaction() as work:
+        (row,) = await work.fetch("select code, message from job_samples")
+    assert (row.code, row.message) == ("garbage", "it said  and ?")
