@@ -34,6 +34,8 @@ _MIDDLE = math.log(1 - ALPHA)
 _LARGEST = math.log(sys.float_info.max)
 _VERSION = 1
 _MORE = 0x80
+_DENSE_PER_KEY = 4
+"""Keys are counted in an array over their whole range, rather than sorted, while it is at most so much longer."""
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
@@ -117,21 +119,32 @@ def decode_merged(groups: Sequence[Sequence[bytes]]) -> list[Sketch]:
     encoded = [sketch for group in groups for sketch in group]
     if not encoded:
         return [EMPTY] * len(groups)
-    if any(sketch[0] != _VERSION for sketch in encoded):
+    if {sketch[0] for sketch in encoded} != {_VERSION}:
         raise ValueError("a percentile sketch was written by a later version of Tocsin; update this one")
-    owners = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    lengths = np.fromiter((len(sketch) - 1 for sketch in encoded), dtype=np.int64, count=len(encoded))
+    lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)) - 1
     numbers, sizes = _decode_varints(b"".join([sketch[1:] for sketch in encoded]), lengths)
     slots, counts = _undo_steps(numbers, sizes)
+    if len(groups) == 1:
+        return [Sketch(*_add_up(slots, counts))]
+    owners = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     return _split_by_owner(slots, counts, np.repeat(owners, sizes // 2), count=len(groups))
 
 
 def _add_up(keys: Integers, counts: Integers) -> tuple[Integers, Integers]:
     """Distinct keys, ascending, and the sum of each one's counts."""
+    if not len(keys):
+        return keys, counts
+    lowest = int(keys.min())
+    span = int(keys.max()) - lowest + 1
+    if span <= _DENSE_PER_KEY * len(keys):
+        # Floating-point sums of counts are exact up to 2 to the power of 53.
+        sums = np.bincount(keys - lowest, weights=counts)
+        present = np.flatnonzero(sums)
+        return present + lowest, sums[present].astype(np.int64)
     order = np.argsort(keys, kind="stable")
     keys, counts = keys[order], counts[order]
     starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
-    return (keys[starts], np.add.reduceat(counts, starts)) if len(keys) else (keys, counts)
+    return keys[starts], np.add.reduceat(counts, starts)
 
 
 def _append_varint(encoded: bytearray, number: int) -> None:
@@ -144,26 +157,30 @@ def _append_varint(encoded: bytearray, number: int) -> None:
 def _decode_varints(payload: bytes, lengths: Integers) -> tuple[Integers, Integers]:
     """All numbers of the payload, and how many of them each stretch of `lengths` bytes holds."""
     octets = np.frombuffer(payload, dtype=np.uint8)
-    is_last = octets < _MORE
-    ends_before = np.concatenate([[0], np.cumsum(is_last)])
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    sizes = np.diff(ends_before[bounds])
-    if is_last.all():
-        return octets.astype(np.int64), sizes
-    starts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
-    places = np.arange(len(octets)) - np.repeat(starts, np.diff(np.append(starts, len(octets))))
-    numbers = np.add.reduceat((octets & 0x7F).astype(np.int64) << (7 * places), starts)
-    return numbers, sizes
+    numbers = octets[octets < _MORE].astype(np.int64)
+    # Nearly all numbers are one byte and done; the few longer ones get their earlier, lower bytes here.
+    earlier = np.flatnonzero(octets >= _MORE)
+    order = np.arange(len(earlier))
+    owners = earlier - order
+    longer, starts, widths = np.unique(owners, return_index=True, return_counts=True)
+    numbers[longer] <<= 7 * widths
+    places = order - np.repeat(starts, widths)
+    np.add.at(numbers, owners, (octets[earlier] & 0x7F).astype(np.int64) << 7 * places)
+    return numbers, lengths - np.diff(np.searchsorted(earlier, np.cumsum(lengths)), prepend=0)
 
 
 def _undo_steps(numbers: Integers, sizes: Integers) -> tuple[Integers, Integers]:
     """Slots and counts, from alternating steps and counts; each sketch's first step is its zigzagged first slot."""
     steps, counts = numbers[0::2].copy(), numbers[1::2]
-    pairs = sizes // 2
-    firsts = (np.cumsum(pairs) - pairs)[pairs > 0]
+    pairs = sizes[sizes > 0] // 2
+    if not len(pairs):
+        return steps, counts
+    firsts = np.cumsum(pairs) - pairs
     steps[firsts] = (steps[firsts] >> 1) ^ -(steps[firsts] & 1)
-    sums = np.cumsum(steps)
-    return sums - np.repeat(sums[firsts] - steps[firsts], pairs[pairs > 0]), counts
+    # Each sketch starts from where the one before ended, so that one running sum gives the slots of all.
+    lasts = np.add.reduceat(steps, firsts)
+    steps[firsts[1:]] -= lasts[:-1]
+    return np.cumsum(steps), counts
 
 
 def _split_by_owner(slots: Integers, counts: Integers, owners: Integers, *, count: int) -> list[Sketch]:

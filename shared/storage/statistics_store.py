@@ -1,5 +1,6 @@
 """Reads statistics: chooses series, then sums up samples, hours or days of them in the database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from shared.domain.segments import Segment, Source
-from shared.domain.sketch import EMPTY, decode_merged
+from shared.domain.sketch import EMPTY, Sketch, decode_merged
 from shared.domain.statistics import StatsQuery, StatsTimeoutError
 from shared.domain.summary import Summary
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.point_sql import VALUE, exact_sums, merged_sums, sketch_of, slots_with_sums, summary_of
 
+_QUICK_SKETCHES = 500
 _TABLES = {Source.HOUR: "rollup_1h", Source.DAY: "rollup_1d"}
 _GROUPINGS = {
     "kind": ("s.kind", "null::text"),
@@ -176,10 +178,17 @@ class StatisticsStore:
             segment.end,
             bucket,
         )
-        sketches = decode_merged([row.sketches or () for row in rows])
+        sketches = await _decode([row.sketches or () for row in rows])
         return [
             (Cell(row.grp, row.bucket), summary_of(row, sketch)) for row, sketch in zip(rows, sketches, strict=True)
         ]
+
+
+async def _decode(groups: Sequence[Sequence[bytes]]) -> list[Sketch]:
+    """Decode here if it is quick, else in a thread: ten thousand sketches take some 10 ms, nobody else should wait."""
+    if sum(map(len, groups)) < _QUICK_SKETCHES:
+        return decode_merged(groups)
+    return await asyncio.to_thread(decode_merged, groups)
 
 
 @asynccontextmanager
