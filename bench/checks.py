@@ -125,7 +125,9 @@ def worker_checks(bench: Bench) -> dict[str, Checks]:
             ("Tocsin's whole worker, 1 target a job", 1, bench.checks // 4),
         ):
             specs = _specs(urls(bench.port, checks), size)
-            drains = drain(bench.servers, workers, queue.of(JobKind.COLLECT, specs), rounds=bench.rounds)
+            drains = Drains()
+            for _ in range(bench.rounds):
+                drain(bench.servers, workers, queue.of(JobKind.COLLECT, specs), into=drains)
             found[name] = _per_check(drains, size)
     return found
 

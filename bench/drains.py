@@ -52,23 +52,25 @@ class Queue:
     wait: Callable[[], tuple[float, float]]
 
 
-def drain(servers: Servers, workers: Sequence[Measured], queue: Queue, *, rounds: int) -> Drains:
-    """Drain the queue `rounds` times, and once before to warm up."""
-    drains = Drains()
-    for number in range(rounds + 1):
-        # Not while the workers are paused: one of them may stand still inside a transaction.
-        queue.clear()
-        with ExitStack() as pauses:
-            for worker in workers:
-                pauses.enter_context(worker.paused())
-            queue.fill()
-            before, servers_before = _cpu(workers), servers.cpu_seconds
-        began, ended = queue.wait()
-        if number:
-            drains.rates.append(queue.jobs / (ended - began))
-            drains.cpu_us.append((_cpu(workers) - before) / queue.jobs * 1e6)
-            drains.servers_cpu_us.append((servers.cpu_seconds - servers_before) / queue.jobs * 1e6)
-    return drains
+def drain(servers: Servers, workers: Sequence[Measured], queue: Queue, *, into: Drains) -> None:
+    """Drain the queue once to warm up, and once to be measured."""
+    _drain_once(servers, workers, queue)
+    rate, cpu, servers_cpu = _drain_once(servers, workers, queue)
+    into.rates.append(rate)
+    into.cpu_us.append(cpu / queue.jobs * 1e6)
+    into.servers_cpu_us.append(servers_cpu / queue.jobs * 1e6)
+
+
+def _drain_once(servers: Servers, workers: Sequence[Measured], queue: Queue) -> tuple[float, float, float]:
+    # Not while the workers are paused: one of them may stand still inside a transaction.
+    queue.clear()
+    with ExitStack() as pauses:
+        for worker in workers:
+            pauses.enter_context(worker.paused())
+        queue.fill()
+        before, servers_before = _cpu(workers), servers.cpu_seconds
+    began, ended = queue.wait()
+    return queue.jobs / (ended - began), _cpu(workers) - before, servers.cpu_seconds - servers_before
 
 
 def _cpu(workers: Sequence[Measured]) -> float:
