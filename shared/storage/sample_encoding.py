@@ -25,16 +25,12 @@ _SERIES_AND_TIME = itemgetter(0, 1)
 
 
 class PlacedSample(NamedTuple):
-    """A sample at the millisecond (since 1970) that is its own within its series."""
+    """A sample at the millisecond that is its own within its series, since 1970 and as the time it is kept under."""
 
     series_id: int
     ts_ms: int
+    ts: datetime
     sample: Sample
-
-    @property
-    def ts(self) -> datetime:
-        """The time under which it is kept."""
-        return moment_of(self.ts_ms)
 
     @property
     def hour(self) -> datetime:
@@ -82,7 +78,7 @@ def place(samples: Iterable[Sample], taken: Mapping[int, AbstractSet[int]] | Non
         while ts_ms in busy:
             ts_ms += 1
         last_series, last_ms = series_id, ts_ms
-        placed.append(PlacedSample(series_id, ts_ms, sample))
+        placed.append(PlacedSample(series_id, ts_ms, moment_of(ts_ms), sample))
     return placed
 
 

@@ -63,13 +63,12 @@ class SampleStore:
         # Waiting for the lock comes first: what it protects is read by a statement of its own, with a later snapshot.
         await self._work.run("select pg_advisory_xact_lock_shared($1)", SAMPLE_WRITERS)
         state = await read_rollup_state(self._work)
-        kept_from = milliseconds_of(state.samples_from)
-        too_old = [each for each in place(samples) if each.ts_ms < kept_from]
-        skipped = {id(each.sample) for each in too_old}
-        placed = await self.add_rows([sample for sample in samples if id(sample) not in skipped])
+        kept = [each for each in samples if each.reading.collected_at >= state.samples_from]
+        too_old = [each for each in samples if each.reading.collected_at < state.samples_from]
+        placed = await self.add_rows(kept)
         await self._mark_late(placed, before=state.claimed_at)
         await self._update_current(placed)
-        await self._copy_job_samples([*placed, *too_old])
+        await self._copy_job_samples([*placed, *place(too_old)])
 
     async def add_rows(self, samples: Sequence[Sample]) -> list[PlacedSample]:
         """Write the rows alone, by COPY; what collides is moved, a partition that is missing is made.
