@@ -72,7 +72,7 @@ class Reader:
     def __init__(self, driver: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._driver = driver
 
-    async def fetch(self, statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
+    async def fetch(self, statement: str, *parameters: object) -> "list[asyncpg.Record]":
         """Run one statement and return its rows; JSON comes as text, so cast it to say so."""
         return await self._driver.fetch(statement, *parameters)
 

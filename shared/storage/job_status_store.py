@@ -1,6 +1,6 @@
 """Reading how jobs stand, without what they were asked to do: a poll must not carry a thousand targets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -94,7 +94,7 @@ def _first_id_of(moment: datetime | None, *, offset: timedelta) -> UUID | None:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
-def _status_of(row: Sequence[Any]) -> JobStatus:
+def _status_of(row: Iterable[Any]) -> JobStatus:
     # By position, in the order of `_COLUMNS`: by name it would be half of what a poll costs.
     job_id, kind, state, *rest = row
     return JobStatus(job_id, _KINDS[kind], _STATES[state], *rest)
