@@ -41,7 +41,7 @@ class JobReading:
         self._waiting = waiting
         self._clock = clock
         self._cache = JobCache()
-        self._loader: Loader[UUID, JobStatus] = Loader(self._fetch)
+        self._loader: Loader[UUID, JobStatus] = Loader(self._fetch, parallel=1)
 
     def hear(self, change: JobChange) -> None:
         """A job has changed: forget it, and wake who waits for it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from shared.services.job_submission import OverloadedError
@@ -32,7 +32,8 @@ class Loader(Generic[KeyT, ValueT]):
         self._max_batch = max_batch
         self._parallel = parallel
         self._timeout_seconds = timeout_seconds
-        self._pending: dict[KeyT, asyncio.Future[ValueT | None]] = {}
+        self._pending: dict[KeyT, list[asyncio.Future[ValueT | None]]] = {}
+        self._running = 0
         self._runs: set[asyncio.Task[None]] = set()
 
     async def get(self, key: KeyT) -> ValueT | None:
@@ -42,30 +43,35 @@ class Loader(Generic[KeyT, ValueT]):
             OverloadedError: too many keys wait already.
             StorageUnavailableError: the query did not end in time.
         """
-        future = self._pending.get(key)
-        if future is None:
-            future = self._enqueue(key)
-        # A client that leaves must not cancel the future that it shares with others.
-        return await asyncio.shield(future)
+        # A future for each who asks: one that leaves must not cancel the others'.
+        future: asyncio.Future[ValueT | None] = asyncio.get_running_loop().create_future()
+        waiting = self._pending.get(key)
+        if waiting is not None:
+            waiting.append(future)
+        else:
+            self._enqueue(key, future)
+        return await future
 
-    def _enqueue(self, key: KeyT) -> "asyncio.Future[ValueT | None]":
+    def _enqueue(self, key: KeyT, future: "asyncio.Future[ValueT | None]") -> None:
         if len(self._pending) >= self._max_pending:
             raise OverloadedError(retry_after_seconds=1)
-        future: asyncio.Future[ValueT | None] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_consume)
-        self._pending[key] = future
-        if len(self._runs) < self._parallel:
+        self._pending[key] = [future]
+        if self._running < self._parallel:
+            self._running += 1
             run = asyncio.create_task(self._run())
             self._runs.add(run)
             run.add_done_callback(self._runs.discard)
-        return future
 
     async def _run(self) -> None:
-        while self._pending:
-            keys = list(islice(self._pending, self._max_batch))
-            await self._load({key: self._pending.pop(key) for key in keys})
+        try:
+            while self._pending:
+                keys = list(islice(self._pending, self._max_batch))
+                await self._load({key: self._pending.pop(key) for key in keys})
+        finally:
+            # Not when the task is seen to be done: who asks in between would wait for a run that has ended.
+            self._running -= 1
 
-    async def _load(self, batch: "dict[KeyT, asyncio.Future[ValueT | None]]") -> None:
+    async def _load(self, batch: "dict[KeyT, list[asyncio.Future[ValueT | None]]]") -> None:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 found = await self._fetch(list(batch))
@@ -76,18 +82,14 @@ class Loader(Generic[KeyT, ValueT]):
         except Exception as error:  # noqa: BLE001 - every waiter is told, none is lost with the loader
             _fail(batch.values(), error)
         else:
-            for key, future in batch.items():
-                if not future.done():
-                    future.set_result(found.get(key))
+            for key, futures in batch.items():
+                value = found.get(key)
+                for future in futures:
+                    if not future.done():
+                        future.set_result(value)
 
 
-def _fail(futures: "Iterable[asyncio.Future[ValueT | None]]", error: Exception) -> None:
-    for future in futures:
+def _fail(waiting: "Iterable[list[asyncio.Future[ValueT | None]]]", error: Exception) -> None:
+    for future in chain.from_iterable(waiting):
         if not future.done():
             future.set_exception(error)
-
-
-def _consume(future: "asyncio.Future[ValueT | None]") -> None:
-    # A caller that left must not make the event loop complain that nobody read its error.
-    if not future.cancelled():
-        future.exception()

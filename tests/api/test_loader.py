@@ -53,6 +53,15 @@ async def test_a_key_in_flight_is_read_again_for_who_comes_later() -> None:
     assert shelf.asked == [[1], [1]]
 
 
+async def test_who_asks_as_soon_as_it_was_answered_is_answered_too() -> None:
+    """The run that has just ended is not waited for."""
+    shelf = Shelf()
+    shelf.gate.set()
+    loader = Loader(shelf.fetch, parallel=1)
+    async with asyncio.timeout(5):
+        assert [await loader.get(key) for key in (1, 2, 3)] == ["value 1", "value 2", "value 3"]
+
+
 async def test_what_there_is_not_is_none() -> None:
     """A missing key is no error."""
     shelf = Shelf()
