@@ -24,7 +24,7 @@ from shared.storage.sample_encoding import encode_rows, place
 from shared.storage.sample_store import SampleStore
 
 BATCH = 1_000
-BATCHES = 100
+BATCHES = 60
 ROUNDS = 5
 SERIES = 1_000
 STEP = timedelta(seconds=60)

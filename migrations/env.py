@@ -11,6 +11,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from shared.storage.partitions import is_partition
 from shared.storage.tables import metadata
 
 RUNNERS_LOCK = 7_463_001
@@ -25,6 +26,7 @@ def configure(connection: Connection) -> None:
         target_metadata=metadata,
         compare_server_default=True,
         transactional_ddl=True,
+        include_name=lambda name, kind, _: kind != "table" or not is_partition(name or ""),
     )
 
 

@@ -1,5 +1,6 @@
 """Which partitions there are, by name and span: samples by day, hours by month."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +40,11 @@ class Partitioning:
     def name_pattern(self) -> str:
         """The regular expression (PostgreSQL's and Python's) that the names of its partitions match."""
         return f"^{self.table}_[0-9]{{{8 if self.unit == 'day' else 6}}}$"
+
+
+def is_partition(table: str) -> bool:
+    """Whether a table of this name is a partition, which upkeep makes and drops, not a migration."""
+    return any(re.match(each.name_pattern, table) for each in (SAMPLES, HOURS))
 
 
 SAMPLES = Partitioning("sample", "ts", "day")

@@ -40,7 +40,8 @@ class PlacedSample(NamedTuple):
     @property
     def value(self) -> float | None:
         """The duration in milliseconds; None when it is no finite number."""
-        return finite(self.sample.reading.duration_ms)
+        duration_ms = self.sample.reading.duration_ms
+        return duration_ms if math.isfinite(duration_ms) else None
 
 
 def milliseconds_of(moment: datetime) -> int:
@@ -52,11 +53,6 @@ def milliseconds_of(moment: datetime) -> int:
 def moment_of(ts_ms: int) -> datetime:
     """The moment `ts_ms` milliseconds after 1970."""
     return _EPOCH + timedelta(milliseconds=ts_ms)
-
-
-def finite(value: float | None) -> float | None:
-    """`value`, or None where there is no finite number."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def place(samples: Iterable[Sample], taken: Mapping[int, AbstractSet[int]] | None = None) -> list[PlacedSample]:
@@ -95,7 +91,10 @@ def unpack_metrics(kind: str, extras: Sequence[float | None] | None) -> dict[str
 
 def _encode_row(placed: PlacedSample) -> bytes:
     reading = placed.sample.reading
-    values = [*map(finite, map(reading.metrics.get, METRICS[placed.sample.kind]))] if reading.metrics else []
+    metrics = reading.metrics
+    if not all(map(math.isfinite, metrics.values())):
+        metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    values = [*map(metrics.get, METRICS[placed.sample.kind])] if metrics else []
     while values and values[-1] is None:
         values.pop()
     value = placed.value
