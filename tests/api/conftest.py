@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY, BASE_URL, MakeKey, MakeServices, OpenClient
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
@@ -22,13 +23,6 @@ from shared.services.access import Access
 from shared.settings import Settings
 from shared.storage.database import Database
 from shared.wiring import ProcessContext
-
-ADMIN_KEY = "tocsin_admin_" + "a" * 43
-BASE_URL = "http://127.0.0.1"
-
-MakeServices = Callable[..., ApiServices]
-OpenClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
-MakeKey = Callable[[Scope], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY, MakeKey, MakeServices, OpenClient
 
 from api import authentication
 from api.services import ApiServices
@@ -11,7 +12,6 @@ from shared.clock import utc_now
 from shared.domain.access import Scope
 from shared.services.access import Access
 from shared.storage.database import Database
-from tests.api.conftest import ADMIN_KEY, MakeKey, MakeServices, OpenClient
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/x"}]}
 READING = [("GET", "/api/v1/jobs"), ("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000")]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from api_client import ADMIN_KEY, BASE_URL, MakeServices, OpenClient
 from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
@@ -18,7 +19,6 @@ from api.exchange import Exchange
 from api.main import make_config
 from api.problem_kinds import KINDS
 from api.services import ApiServices
-from tests.api.conftest import ADMIN_KEY, BASE_URL, MakeServices, OpenClient
 
 KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/x"}]}

@@ -2,11 +2,11 @@
 
 import httpx2
 import pytest
+from api_client import MakeServices, OpenClient
 from redis.asyncio import Redis
 
 from api.services import ApiServices
 from shared.storage.database import Database, create_engine
-from tests.api.conftest import MakeServices, OpenClient
 
 NOWHERE = "postgresql://tocsin@127.0.0.1:1/tocsin"
 

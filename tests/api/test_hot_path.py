@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY, BASE_URL
 from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
@@ -13,7 +14,6 @@ from api.front import Front
 from api.gate import Gate
 from api.services import ApiServices
 from shared.storage.database import Database
-from tests.api.conftest import ADMIN_KEY, BASE_URL
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}], "labels": {"b": "1", "a": "ü"}}
 STATES = [

@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx2
 import orjson
 import pytest
+from api_client import MakeKey
 from redis.asyncio import Redis
 
 from api.services import ApiServices
@@ -15,7 +16,6 @@ from shared.domain.jobs import JobState
 from shared.domain.leases import JobChange
 from shared.services.job_submission import OverloadedError
 from shared.storage.database import Database
-from tests.api.conftest import MakeKey
 
 TARGET = {"kind": "http", "url": "https://shop.example/health", "timeout": "5s", "labels": {"team": "web"}}
 COLLECT = {"kind": "collect", "targets": [TARGET]}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY
+from api_process import ApiProcess, api_process
 
 from api import main
 from api.main import EXIT_DATABASE_AWAY, EXIT_OLD_SCHEMA, EXIT_PORT_TAKEN, EXIT_REFUSED, StartRefusedError
@@ -18,8 +20,6 @@ from shared.services.access import Access
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
 from shared.wiring import ProcessContext
-from tests.api.conftest import ADMIN_KEY
-from tests.api.process import ApiProcess, api_process
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}]}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY
+from api_process import ApiProcess, api_process
 from jsonschema_rs import validator_for
 
 from shared.domain.targets import TARGET_KINDS
-from tests.api.conftest import ADMIN_KEY
-from tests.api.process import ApiProcess, api_process
 
 HERE = Path(__file__).parent
 MAX_EXAMPLES = "25"

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY, MakeServices, OpenClient
 from starlette.types import Message
 
 from api import job_reading
@@ -17,7 +18,6 @@ from api.waiting import WaitersFullError, Waiting
 from shared.domain.jobs import JobState
 from shared.domain.leases import JobChange
 from shared.storage.database import Database
-from tests.api.conftest import ADMIN_KEY, MakeServices, OpenClient
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}]}
 WAIT = {"Prefer": "wait=20"}

@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+from api_client import ADMIN_KEY, MakeServices, OpenClient
 
 from api.services import ApiServices
 from shared.broker import connect_redis
@@ -11,7 +12,6 @@ from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
 from shared.storage.database import Database, create_engine
 from shared.task_queue import Doorbell, TaskQueue
-from tests.api.conftest import ADMIN_KEY, MakeServices, OpenClient
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}]}
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
