@@ -263,7 +263,7 @@ async def test_a_database_is_reached_by_name_and_port(collector: DatabaseCollect
     async with serving(await relay_to(str(url.query["host"]))) as dsn:
         port = dsn.rpartition(":")[2].partition("/")[0]
         seen = await collector.collect(
-            target(f"postgresql://{url.username}@localhost:{port}/{url.database}", "select 7")
+            target(f"postgresql://{url.username}:{url.password}@localhost:{port}/{url.database}", "select 7")
         )
     assert (seen.fault, seen.values.get("VALUE")) == (None, 7)
 

@@ -121,7 +121,9 @@ async def test_our_own_fault_is_not_tried_again() -> None:
 async def test_a_file_is_looked_at_once() -> None:
     """A second look would hide the lines that the first one counted."""
     collector = answers(Observation(1.0, {"EXISTS": True, "MATCHES": 3}, {"matches": 3.0}))
-    target = FileTarget.model_validate({"kind": "file", "path": "/a", "retries": 5, "conditions": ["[MATCHES] == 0"]})
+    target = FileTarget.model_validate(
+        {"kind": "file", "path": "/a", "pattern": "ERROR", "retries": 5, "conditions": ["[MATCHES] == 0"]}
+    )
     reading = await collecting(collector).collect(target)
     assert (reading.outcome, collector.looks, reading.message) == (Outcome.DOWN, 1, "[MATCHES] (3) == 0")
 

@@ -5,7 +5,7 @@ import email
 import ssl
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
@@ -83,6 +83,7 @@ async def serve_mail(
     finally:
         listener.close()
         for connection in connections:
-            if connection.transport is not None:
+            # Up to Python 3.11.4 a TLS transport that is closed already fails here with an AttributeError.
+            with suppress(AttributeError):
                 connection.transport.abort()
         await listener.wait_closed()
