@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -31,7 +32,16 @@ STEP = timedelta(seconds=60)
 START = floor_to(datetime.now(UTC), DAY) - 8 * DAY
 COLUMNS = ("ts", "value", "series_id", "outcome", "extras")
 
-Write = Callable[[Database, Sequence[Sequence[Sample]]], Awaitable[None]]
+
+@dataclass(frozen=True)
+class Load:
+    """The same samples twice: in batches, and as the bytes that PostgreSQL's COPY reads."""
+
+    batches: Sequence[Sequence[Sample]]
+    encoded: bytes
+
+
+Write = Callable[[Database, Load], Awaitable[None]]
 
 
 def make_batches(job_id: UUID, *, with_metrics: bool) -> list[list[Sample]]:
@@ -52,46 +62,42 @@ def _reading(draw: random.Random, number: int, *, with_metrics: bool) -> Reading
     return Reading(Outcome.UP, round(draw.lognormvariate(3, 0.5), 3), at, metrics)
 
 
-async def copy_whole(database: Database, batches: Sequence[Sequence[Sample]]) -> None:
-    """Give PostgreSQL's COPY all rows as one statement, encoded beforehand by the caller's clock as well."""
-    await _copy(database, "peer", encode_rows(place([sample for batch in batches for sample in batch])))
+async def copy_whole(database: Database, load: Load) -> None:
+    """Give PostgreSQL's COPY all rows in one statement, encoded beforehand: what the server can do."""
+    async with database.transaction() as work:
+        driver = await work.driver()
+        await driver.copy_to_table("peer", source=io.BytesIO(load.encoded), columns=COLUMNS, format="binary")
 
 
-async def copy_batches(database: Database, batches: Sequence[Sequence[Sample]]) -> None:
+async def copy_batches(database: Database, load: Load) -> None:
     """COPY of each batch in its own transaction, by asyncpg from Python's rows."""
-    for batch in batches:
+    for batch in load.batches:
         rows = [(p.ts, p.value, p.series_id, 0, _extras(p.sample)) for p in place(batch)]
         async with database.transaction() as work:
             await (await work.driver()).copy_records_to_table("peer", records=rows, columns=COLUMNS)
 
 
-async def write_rows(database: Database, batches: Sequence[Sequence[Sample]]) -> None:
+async def write_rows(database: Database, load: Load) -> None:
     """Our write path alone: placing, encoding, COPY in a savepoint."""
-    for batch in batches:
+    for batch in load.batches:
         async with database.transaction() as work:
             await SampleStore(work).add_rows(batch)
 
 
-async def record(database: Database, batches: Sequence[Sequence[Sample]]) -> None:
+async def record(database: Database, load: Load) -> None:
     """Everything: rows, watermark, current state, and each job's result rows."""
-    for batch in batches:
+    for batch in load.batches:
         async with database.transaction() as work:
             job_id = await _add_job(work)
             await SampleStore(work).record([Sample(job_id, s.position, s.series_id, s.kind, s.reading) for s in batch])
 
 
 WAYS: dict[str, Write] = {
-    "COPY, all rows in one statement": copy_whole,
+    "COPY, encoded beforehand, one statement": copy_whole,
     "COPY by asyncpg, a transaction per 1,000": copy_batches,
     "Tocsin: rows, a transaction per 1,000": write_rows,
     "Tocsin: rows, state and job results": record,
 }
-
-
-async def _copy(database: Database, name: str, payload: bytes) -> None:
-    async with database.transaction() as work:
-        driver = await work.driver()
-        await driver.copy_to_table(name, source=io.BytesIO(payload), columns=COLUMNS, format="binary")
 
 
 def _extras(sample: Sample) -> list[float] | None:
@@ -116,12 +122,13 @@ async def measure_writes(database: Database) -> str:
     rows = []
     for with_metrics, title in ((False, "duration only"), (True, "with 10 metrics")):
         batches = make_batches(UUID(int=0), with_metrics=with_metrics)
+        load = Load(batches, encode_rows(place([sample for batch in batches for sample in batch])))
         rates: dict[str, list[float]] = {name: [] for name in WAYS}
         for _ in range(ROUNDS):
             for name, write in WAYS.items():
                 await _empty(database)
                 started = time.perf_counter()
-                await write(database, batches)
+                await write(database, load)
                 rates[name].append(BATCH * BATCHES / (time.perf_counter() - started))
         best = Spread(rates["COPY by asyncpg, a transaction per 1,000"]).median
         rows += [(title, name, Spread(values), ratio(Spread(values).median, best)) for name, values in rates.items()]
