@@ -13,7 +13,7 @@ from shared.services.job_execution import Worked
 from shared.settings import Settings
 from shared.wiring import ProcessContext
 from shared.wiring.worker import WorkerServices, build_execution
-from worker.main import new_worker_id, run_until
+from worker.main import new_worker_id, run_until, tune_garbage_collection
 
 
 async def do_nothing(claimed: ClaimedJob) -> Worked:
@@ -28,6 +28,7 @@ async def serve() -> None:
     worker_id = new_worker_id()
     context = ProcessContext.open(Settings(), name=f"bench {worker_id}")
     services = await WorkerServices.open(context, worker_id=worker_id)
+    tune_garbage_collection()
     works = {JobKind.NOTIFY: do_nothing, JobKind.COLLECT: do_nothing}
     execution = build_execution(context, services.leases, works)
     await run_until(stop, replace(services, execution=execution), kinds=[JobKind.COLLECT, JobKind.NOTIFY])

@@ -97,7 +97,7 @@ def _question_of(target: Target) -> dict[str, Any]:
             assert_never(target)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16_384)
 def _place_of(url: str) -> tuple[str, str]:
     """The host and the endpoint of a URL."""
     parts = _split(url)

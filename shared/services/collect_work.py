@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -16,11 +17,14 @@ from shared.services.collection import Collection
 from shared.services.job_execution import Worked
 from shared.storage.series_store import SeriesDirectory, SeriesEntry
 
-_TARGETS: TypeAdapter[list[Target]] = TypeAdapter(list[Target])
+REMEMBERED_TARGETS = 16_384
+"""How many targets are kept read, some kilobytes each: what is collected again and again is read once."""
+
+_TARGET: TypeAdapter[Target] = TypeAdapter(Target)
 
 
 class _CollectSpec(msgspec.Struct):
-    targets: msgspec.Raw
+    targets: list[msgspec.Raw]
 
 
 class CollectWork:
@@ -33,11 +37,13 @@ class CollectWork:
     async def __call__(self, claimed: ClaimedJob) -> Worked:
         """Collect once; a spec that this version cannot read is a permanent failure."""
         try:
-            targets = _TARGETS.validate_json(bytes(msgspec.json.decode(claimed.spec, type=_CollectSpec).targets))
+            spec = msgspec.json.decode(claimed.spec, type=_CollectSpec)
+            read = [_read_target(bytes(raw)) for raw in spec.targets]
         except (ValidationError, msgspec.DecodeError):
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's targets", True))
+        targets = [target for target, _ in read]
         readings = await self._collection.collect_all(targets)
-        series_ids = await self._series.resolve([_entry_of(target) for target in targets])
+        series_ids = await self._series.resolve([entry for _, entry in read])
         samples = [
             Sample(claimed.job_id, position, series_id, target.kind, reading)
             for position, (series_id, target, reading) in enumerate(zip(series_ids, targets, readings, strict=True))
@@ -51,7 +57,10 @@ def count_outcomes(readings: Sequence[Reading]) -> dict[str, int]:
     return {outcome.value: counted[outcome] for outcome in Outcome}
 
 
-def _entry_of(target: Target) -> SeriesEntry:
-    return SeriesEntry(
+@lru_cache(maxsize=REMEMBERED_TARGETS)
+def _read_target(raw: bytes) -> tuple[Target, SeriesEntry]:
+    target = _TARGET.validate_json(raw)
+    entry = SeriesEntry(
         identity=identity_of(target), kind=target.kind, name=display_name(target), labels=dict(target.labels)
     )
+    return target, entry

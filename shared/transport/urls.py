@@ -55,7 +55,7 @@ def ascii_host(host: str) -> str:
     return name
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def parse_location(url: str) -> Location:
     """Read an absolute `http` or `https` address.
 
