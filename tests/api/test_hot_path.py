@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from api_client import ADMIN_KEY, BASE_URL
+from api_client import ADMIN_KEY, BASE_URL, MakeServices, OpenClient
 from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
@@ -72,6 +72,50 @@ async def test_hot_and_cold_answers_are_equal(
         sent["If-None-Match"] = f'"{location[-36:]}-2"'
     client.headers.pop("authorization")
     assert comparable(await client.get(location, headers=sent)) == comparable(await cold.get(location, headers=sent))
+
+
+SUBMISSIONS: list[tuple[bytes, dict[str, str], str]] = [
+    (b"{", {}, ""),
+    (b"[]", {}, ""),
+    (b'{"kind": "collect", "targets": []}', {}, ""),
+    (b'{"kind": "teapot"}', {}, ""),
+    (b"x" * 10_001, {}, ""),
+    (b'{"kind": "collect", "targets": [{"kind": "file", "path": "/a"}]}', {}, "?validate_only=true"),
+    (b'{"kind": "collect", "targets": [{"kind": "file", "path": "/a"}]}', {}, "?colour=blue"),
+    (b'{"kind": "collect", "targets": [{"kind": "file", "path": "/a"}]}', {"Content-Type": "text/plain"}, ""),
+    (b'{"kind": "collect", "targets": [{"kind": "file", "path": "/a"}]}', {"X-API-Key": "wrong"}, ""),
+    (b'{"kind": "collect", "targets": [{"kind": "file", "path": "/a"}]}', {"Idempotency-Key": '"twice'}, ""),
+]
+
+
+@pytest.mark.parametrize(("body", "headers", "query"), SUBMISSIONS)
+async def test_hot_and_cold_refuse_alike(
+    open_client: OpenClient,
+    make_services: MakeServices,
+    cold: httpx2.AsyncClient,
+    body: bytes,
+    headers: dict[str, str],
+    query: str,
+) -> None:
+    """What a submission is refused for, and how, byte for byte."""
+    sent = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"} | headers
+    async with open_client(make_services({"max_body_bytes": 10_000})) as hot:
+        hot.headers.pop("authorization", None)
+        answers = [await each.post(f"/api/v1/jobs{query}", content=body, headers=sent) for each in (hot, cold)]
+    assert comparable(answers[0]) == comparable(answers[1])
+
+
+async def test_hot_and_cold_submissions_are_one(client: httpx2.AsyncClient, cold: httpx2.AsyncClient) -> None:
+    """A key used on one path is replayed on the other, and what they answer has the same shape."""
+    sent = {"X-API-Key": ADMIN_KEY, "Idempotency-Key": '"one"'}
+    client.headers.pop("authorization")
+    first = await client.post("/api/v1/jobs", json=JOB, headers=sent)
+    again = await cold.post("/api/v1/jobs", json=JOB, headers=sent)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert first.content == again.content
+    names = [name for name in again.headers if name != "idempotent-replayed"]
+    assert list(first.headers) == names
 
 
 async def test_an_unknown_job_is_equally_unknown(client: httpx2.AsyncClient, cold: httpx2.AsyncClient) -> None:
