@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,21 +96,22 @@ def test_a_worker_may_finish_before_it_is_killed(services: dict[str, Any]) -> No
 
 
 def test_migrate_prepares_the_database_that_api_and_worker_run_on(
-    services: dict[str, Any], empty_database_url: str, redis_url: str
+    services: dict[str, Any], empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """The commands in the order compose starts them, stopped as compose stops them."""
+    """The commands in the order compose starts them, found healthy and stopped as compose does it."""
     urls = {"TOCSIN_DATABASE_URL": empty_database_url, "TOCSIN_REDIS_URL": redis_url}
     with running(services["migrate"], **urls) as migrate:
         assert migrate.wait(60) == 0
     port = free_port("127.0.0.1", 0)
     with (
         running(services["api"], **urls, TOCSIN_PORT=str(port)) as api,
-        running(services["worker"], **urls) as worker,
+        running(services["worker"], **urls, TOCSIN_WORKER_BEAT_FILE=str(tmp_path / "beat")) as worker,
     ):
         wait_for(lambda: is_ready("127.0.0.1", port) or api.poll() is not None, what="the API is ready")
         assert_needs_key(port)
         assert_healthy(services["api"], port)
         assert_says(worker, "worker_ready")
+        assert_beats(services["worker"], tmp_path / "beat")
         assert stop_like_compose(worker, services["worker"]) == 0
         assert stop_like_compose(api, services["api"]) == 0
 
@@ -135,6 +137,27 @@ def assert_healthy(service: dict[str, Any], port: int) -> None:
     kind, _python, option, program = service["healthcheck"]["test"]
     assert (kind, option) == ("CMD", "-c")
     subprocess.run([sys.executable, option, program.replace(":8000", f":{port}")], timeout=30, check=True)
+
+
+def assert_beats(service: dict[str, Any], beat: Path) -> None:
+    """The worker's health check is content with a young file, and neither with an old one nor with none."""
+    kind, command = service["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    # Compose reads `$$` as a dollar sign.
+    command = command.replace("$$", "$").replace(service["environment"]["TOCSIN_WORKER_BEAT_FILE"], str(beat))
+    wait_for(beat.exists, what="the worker beats")
+
+    def is_healthy() -> bool:
+        return subprocess.run(["sh", "-c", command], timeout=30, check=False, capture_output=True).returncode == 0
+
+    assert is_healthy()
+    stale = beat.with_name("stale")
+    stale.touch()
+    os.utime(stale, (time.time() - 60, time.time() - 60))
+    command = command.replace(str(beat), str(stale))
+    assert not is_healthy()
+    stale.unlink()
+    assert not is_healthy()
 
 
 def test_the_redis_command_starts_a_server_that_keeps_its_data(services: dict[str, Any], short_dir: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import httpx2
 import pytest
 from job_bench import Bench, new_job
 from redis.asyncio import Redis
@@ -165,3 +167,19 @@ async def test_a_wiped_redis_loses_no_job(bench: Bench, site: Site, fresh_databa
         states = [(await ended(bench, job)).state for job in jobs]
     assert states == [JobState.SUCCEEDED] * 20
     assert [await bench.outcomes(job.job_id) for job in jobs] == [["succeeded"]] * 20
+
+
+async def test_a_worker_shows_what_it_counts(bench: Bench, site: Site, fresh_database_url: str, redis_url: str) -> None:
+    """With a port set, Prometheus finds the rings that were answered and the duties that ran."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    site.gate.set()
+    job = await submit(bench, site)
+    async with worker_process(fresh_database_url, redis_url, TOCSIN_WORKER_METRICS_PORT=str(port)):
+        await ended(bench, job)
+        shown = ""
+        async with asyncio.timeout(PATIENCE_SECONDS), httpx2.AsyncClient() as client:
+            # The ring is counted a moment after its job's end was told.
+            while 'tocsin_rings_total{outcome="succeeded",queue="tocsin:collect"} 1.0' not in shown:
+                shown = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    assert 'tocsin_upkeep_jobs_total{duty="relay"}' in shown
