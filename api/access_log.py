@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from api.exchange import Exchange
-from shared.log import LogFormat
+from shared.log import LogFormat, LogLevel
 
 FLUSH_SECONDS = 0.1
 MAX_LINES = 10_000
@@ -22,23 +22,28 @@ _log = structlog.get_logger("access")
 
 
 class AccessLog:
-    """Writes the lines; `descriptor` is the file that JSON goes to, None sends each line through structlog."""
+    """Writes the lines; `descriptor` is the file that JSON goes to, None sends each line through structlog.
 
-    def __init__(self, descriptor: int | None) -> None:
+    What `is_quiet` keeps to itself is every request that ended well, for a process that logs warnings only.
+    """
+
+    def __init__(self, descriptor: int | None, *, is_quiet: bool = False) -> None:
         self._descriptor = descriptor
+        self._is_quiet = is_quiet
         self._lines: list[bytes] = []
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    def for_process(cls, log_format: LogFormat) -> "AccessLog":
-        """The log in the form that the process's other lines have."""
+    def for_process(cls, log_format: LogFormat, log_level: LogLevel) -> "AccessLog":
+        """The log in the form and from the level on that the process's other lines have."""
         is_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-        return cls(None if is_console else sys.stderr.fileno())
+        return cls(None if is_console else sys.stderr.fileno(), is_quiet=log_level in {"warning", "error"})
 
     def write(self, exchange: Exchange, method: str, *, path: str, seconds: float) -> None:
         """Log a request that was answered. The query is left out: it may hold what should not be kept."""
-        if exchange.route in QUIET_ROUTES and exchange.status < 500:  # noqa: PLR2004 - server errors begin there
+        is_ours = exchange.status >= 500  # noqa: PLR2004 - server errors begin there
+        if not is_ours and (self._is_quiet or exchange.route in QUIET_ROUTES):
             return
         if self._descriptor is None:
             _log.info("request", method=method, path=path, status=exchange.status, duration_ms=round(seconds * 1000, 3))
@@ -53,7 +58,7 @@ class AccessLog:
             "status": exchange.status,
             "duration_ms": round(seconds * 1000, 3),
             "bytes": exchange.body_bytes,
-            "principal": exchange.principal.principal_id,
+            "principal": exchange.principal and exchange.principal.principal_id,
         }
         self._gather(line)
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from starlette.types import Scope
 
-from shared.domain.access import LOCAL, Principal
+from shared.domain.access import Principal
 
 _KEY = "tocsin.exchange"
 UNMATCHED = "unmatched"
@@ -27,7 +27,8 @@ class Exchange:
     request_id: str
     started: float
     headers: dict[bytes, bytes] = field(repr=False)
-    principal: Principal = LOCAL
+    principal: Principal | None = None
+    """Who sends it; None until the gate has let it in."""
     route: str = ""
     status: int = 0
     body_bytes: int = 0

@@ -123,7 +123,9 @@ def _listening_socket(settings: Settings) -> Iterator[socket.socket]:
 
 async def _run_server(context: ProcessContext, listener: socket.socket) -> None:
     services = ApiServices.open(context)
-    app = create_app(services, access_log=AccessLog.for_process(context.settings.log_format))
+    app = create_app(
+        services, access_log=AccessLog.for_process(context.settings.log_format, context.settings.log_level)
+    )
     server = ApiServer(make_config(app), services)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

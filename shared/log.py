@@ -8,6 +8,7 @@ import orjson
 import structlog
 
 LogFormat = Literal["auto", "console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 # Local variables hold DSNs, keys and headers; a traceback in a log tells where, never with what.
@@ -16,7 +17,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 )
 
 
-def configure_logging(level: str, log_format: LogFormat) -> None:
+def configure_logging(level: LogLevel, log_format: LogFormat) -> None:
     """Set the process's logging once; `request_id` and `job_id` bound to the context appear on each line."""
     is_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [

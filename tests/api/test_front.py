@@ -217,6 +217,25 @@ class TestAccessLog:
         assert line["principal"] == "admin-key"
         assert "hunter2" not in str(line)
 
+    async def test_who_was_not_let_in_is_nobody(self, services: ApiServices, log: AccessLog, path: Path) -> None:
+        """A refused request is not written down as somebody's."""
+        transport = httpx2.ASGITransport(app=create_app(services, access_log=log))
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+            await client.get("/api/v1/jobs")
+        log.flush()
+        assert [(line["status"], line["principal"]) for line in lines_of(path)] == [(401, None)]
+
+    async def test_a_quiet_log_keeps_only_our_errors(self, path: Path) -> None:
+        """Who asks for warnings is not told of every request that went well."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+        log = AccessLog(descriptor, is_quiet=True)
+        for status in (200, 404, 503):
+            exchange = Exchange(request_id=str(status), started=0.0, headers={}, route="/x", status=status)
+            log.write(exchange, "GET", path="/x", seconds=0.001)
+        log.flush()
+        os.close(descriptor)
+        assert [line["request_id"] for line in lines_of(path)] == ["503"]
+
     async def test_lines_are_written_soon_without_being_asked(self, log: AccessLog, path: Path) -> None:
         """They gather for a moment, then they are on disk."""
         exchange = Exchange(request_id="r", started=0.0, headers={}, route="/x", status=200)
