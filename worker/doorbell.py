@@ -27,6 +27,9 @@ _log = structlog.get_logger()
 IDLE_SECONDS = 2
 """How long an idle worker sleeps when no token wakes it; below the connection's socket timeout, or the wait fails."""
 
+HAND_BACK_SECONDS = 10.0
+"""How long a stopped worker may take to write down that it hands its jobs back; leases are what is left after it."""
+
 RECONNECT_SECONDS = 0.5
 
 # Nothing is ever put into the queue before it is due (PostgreSQL keeps what is due later), so the whole head is taken
@@ -95,7 +98,7 @@ class DoorbellWorker(Worker):
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=within_seconds)
+            await asyncio.wait(late, timeout=HAND_BACK_SECONDS)
 
     async def _poll_iteration(self) -> None:
         """Take as many rings as there are free slots, or sleep until there is something to do."""
@@ -123,7 +126,13 @@ class DoorbellWorker(Worker):
             self._sleep.result()
 
     def _start(self, ring_id: str, payload: bytes | None) -> None:
-        """Start the ring's function; one that cannot be read or is unknown is dropped, its row is rung again."""
+        """Start the ring's function; one that cannot be read or is unknown is dropped, its row is rung again.
+
+        A ring that is being answered here is dropped too: upkeep may ring again for what is just being claimed, and the
+        second answer would take the first one's place among the tasks that a stop waits for.
+        """
+        if ring_id in self.tasks:
+            return
         try:
             name, args, kwargs, _, _ = deserialize_job_raw(payload or b"", deserializer=self.job_deserializer)
             function = self.functions[name]

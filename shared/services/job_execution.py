@@ -78,6 +78,7 @@ class JobExecution:
         self._leases = leases
         self._works = works
         self._clock = clock
+        self._recordings: set[asyncio.Task[bool]] = set()
         self._claims = GroupCommit(self._flush_claims, max_pending=10_000, max_batch=500)
         self._ends = GroupCommit(self._flush_ends, max_pending=10_000, max_batch=200)
 
@@ -96,13 +97,18 @@ class JobExecution:
         ):
             end = await self._attempt(claimed, lease)
             # What was found is written down even when this task is cancelled meanwhile.
-            is_recorded = await asyncio.shield(asyncio.create_task(self._record(end)))
+            recording = asyncio.create_task(self._record(end))
+            self._recordings.add(recording)
+            recording.add_done_callback(self._recordings.discard)
+            is_recorded = await asyncio.shield(recording)
             outcome = end.outcome if is_recorded else AttemptOutcome.FENCED
             _log.info("attempt_ended", kind=claimed.kind.value, outcome=outcome.value, state=end.state.value)
             return outcome
 
     async def drain(self) -> None:
         """Wait until everything ended so far is recorded, rung and told, for a clean stop."""
+        if self._recordings:
+            await asyncio.wait(self._recordings)
         await self._ends.drain()
         await self._doorbell.drain()
         await self._events.drain()

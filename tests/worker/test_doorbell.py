@@ -128,6 +128,22 @@ async def test_many_workers_use_all_their_slots(client: ArqRedis, ear: Ear) -> N
     await asyncio.gather(*serving)
 
 
+async def test_a_ring_repeated_while_it_is_answered_is_dropped(
+    worker: DoorbellWorker, ear: Ear, client: ArqRedis
+) -> None:
+    """Upkeep may ring again for what was just taken; the answer under way stays the one that a stop waits for."""
+    ear.gate.clear()
+    first, other = ring(), ring()
+    await TaskQueue(client).ring([first])
+    await ear.next()
+    answering = dict(worker.tasks)
+    await TaskQueue(client).ring([first])
+    await TaskQueue(client).ring([other])
+    assert await ear.next() == (other.job_id, 1)
+    assert worker.tasks.items() >= answering.items()
+    assert ear.running == 2
+
+
 async def test_an_unreadable_ring_is_dropped_and_the_next_heard(
     worker: DoorbellWorker, ear: Ear, client: ArqRedis
 ) -> None:
