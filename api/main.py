@@ -22,7 +22,7 @@ from shared.log import configure_logging
 from shared.services.access import Access
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.schema import OldSchemaError, check_schema
+from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.wiring import NotConfiguredError, ProcessContext
 
 EXIT_REFUSED = 2
@@ -33,7 +33,6 @@ EXIT_PORT_TAKEN = 5
 
 DATABASE_WAIT_SECONDS = 30.0
 """How long a start waits for a database that is still starting."""
-DATABASE_RETRY_SECONDS = 0.5
 GRACE_SECONDS = 10
 """How long a stop waits for requests that are being answered."""
 
@@ -78,7 +77,7 @@ async def _serve(settings: Settings) -> None:
 async def _check_start(context: ProcessContext) -> None:
     """Refuse an old schema, and to be reached by others while nobody could be told from anybody."""
     try:
-        await _wait_for_schema(context)
+        await wait_for_schema(context.database, patience_seconds=DATABASE_WAIT_SECONDS)
         has_key = context.settings.admin_key is not None or context.settings.is_loopback
         has_key = has_key or await Access(context.database, clock=utc_now).has_valid_key()
     except OldSchemaError as error:
@@ -93,18 +92,6 @@ async def _check_start(context: ProcessContext) -> None:
             "make a key by `tocsin keys create`, or bind to 127.0.0.1",
             exit_code=EXIT_REFUSED,
         )
-
-
-async def _wait_for_schema(context: ProcessContext) -> None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + DATABASE_WAIT_SECONDS
-    while True:
-        try:
-            return await check_schema(context.database)
-        except StorageUnavailableError:
-            if loop.time() >= deadline:
-                raise
-        await asyncio.sleep(DATABASE_RETRY_SECONDS)
 
 
 @contextmanager

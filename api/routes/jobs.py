@@ -19,10 +19,9 @@ from api.problems import ProblemError, not_found
 from api.schemas.jobs import JobPage, JobView
 from api.schemas.queries import JobListQuery, labels_of, limit_of
 from api.services import ApiServices, services_of
-from shared.domain.job_status import status_of
+from shared.domain.job_status import JobFilter, status_of
 from shared.services.job_control import CancelOutcome
 from shared.storage.job_status_store import JobStatusStore
-from shared.storage.job_store import JobFilter
 
 router = APIRouter(tags=["jobs"])
 

@@ -1,6 +1,7 @@
 """A job as its readers see it: everything but what it was asked to do, which can be long."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -56,3 +57,14 @@ def status_of(job: Job) -> JobStatus:
 
 def _encode(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; an empty field does not narrow."""
+
+    states: frozenset[JobState] = frozenset()
+    kind: JobKind | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+    created_before: datetime | None = None

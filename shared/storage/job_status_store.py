@@ -7,10 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from shared.domain.job_status import JobStatus
+from shared.domain.job_status import JobFilter, JobStatus
 from shared.domain.jobs import JobKind, JobState
 from shared.storage.database import Reader, UnitOfWork
-from shared.storage.job_store import JobFilter
 
 _COLUMNS = """
     job_id, kind, state, labels::text as labels, run_at, attempt, max_attempts, started_at, finished_at,

@@ -1,7 +1,6 @@
 """Jobs as people see them: submitted, found, listed, cancelled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,17 +29,6 @@ _JOB_COLUMNS = """
     cancel_requested_at, result, error, principal_id, version, created_at, updated_at
 """
 _CANCELLABLE = sorted(state.value for state in sources_of(JobState.CANCELLED) if state is not JobState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list; an empty field does not narrow."""
-
-    states: frozenset[JobState] = frozenset()
-    kind: JobKind | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    created_after: datetime | None = None
-    created_before: datetime | None = None
 
 
 class JobStore:

@@ -207,6 +207,8 @@ def test_a_half_made_cluster_is_made_anew(data_dir: Path) -> None:
     (data_dir / "postgres.new" / "PG_VERSION").write_text("")
     with EmbeddedServers(data_dir, is_durable=False) as urls:
         remember(urls)
+        assert_remembered(urls)
+    assert not (data_dir / "postgres.new").exists()
 
 
 def test_given_servers_are_passed_through_and_nothing_is_started(data_dir: Path) -> None:

@@ -6,13 +6,13 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.domain.job_status import JobStatus, status_of
+from shared.domain.job_status import JobFilter, JobStatus, status_of
 from shared.domain.jobs import JobKind, JobState, NewJob
 from shared.services.job_submission import as_submitted
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_status_store import JobStatusStore, find_statuses
-from shared.storage.job_store import JobFilter, JobStore
+from shared.storage.job_store import JobStore
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
