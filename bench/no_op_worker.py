@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import uvloop
 
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobKind
 from shared.domain.leases import ClaimedJob
 from shared.log import configure_logging
-from shared.services.job_execution import Worked
 from shared.settings import Settings
 from shared.wiring import ProcessContext
 from shared.wiring.worker import WorkerServices, build_execution
 from worker.main import new_worker_id, run_until, tune_garbage_collection
 
 
-async def do_nothing(claimed: ClaimedJob) -> Worked:
+async def do_nothing(claimed: ClaimedJob, _: ReportProgress) -> Worked:
     """Succeed at once."""
     return Worked(result={"attempt": claimed.attempt})
 
@@ -29,9 +29,9 @@ async def serve() -> None:
     context = ProcessContext.open(Settings(), name=f"bench {worker_id}")
     services = await WorkerServices.open(context, worker_id=worker_id)
     tune_garbage_collection()
-    works = {JobKind.NOTIFY: do_nothing, JobKind.COLLECT: do_nothing}
+    works = dict.fromkeys(JobKind, do_nothing)
     execution = build_execution(context, services.leases, works)
-    await run_until(stop, replace(services, execution=execution), kinds=[JobKind.COLLECT, JobKind.NOTIFY])
+    await run_until(stop, replace(services, execution=execution), kinds=list(JobKind))
     await services.close()
     await context.close()
 

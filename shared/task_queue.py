@@ -26,14 +26,14 @@ MAX_WAKE_TOKENS = 16
 # keeps its place. A token wakes one worker; tokens that nobody waited for are kept few.
 _RING = """
 local rung = 0
-for i = 5, #ARGV, 2 do
-    redis.call('SET', ARGV[3] .. ARGV[i], ARGV[i + 1], 'PX', ARGV[2])
-    rung = rung + redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i])
+for i = 4, #ARGV, 3 do
+    redis.call('SET', ARGV[2] .. ARGV[i + 1], ARGV[i + 2], 'PX', ARGV[1])
+    rung = rung + redis.call('ZADD', KEYS[1], 'NX', ARGV[i], ARGV[i + 1])
 end
-for _ = 1, math.min(rung, tonumber(ARGV[4])) do
+for _ = 1, math.min(rung, tonumber(ARGV[3])) do
     redis.call('LPUSH', KEYS[2], '1')
 end
-redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
+redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1)
 return rung
 """
 
@@ -65,9 +65,10 @@ class TaskQueue:
 
     async def _ring_queue(self, queue: str, rings: Sequence[Ring]) -> None:
         now_ms = time_ns() // 1_000_000
-        args: list[str | bytes | int] = [now_ms, RING_KEPT_MS, job_key_prefix, MAX_WAKE_TOKENS]
+        args: list[str | bytes | int] = [RING_KEPT_MS, job_key_prefix, MAX_WAKE_TOKENS]
         for ring in rings:
             job_id = str(ring.job_id)
+            args.append(ring.rank_ms)
             args.append(f"{job_id}:{ring.dispatch_no}")
             args.append(serialize_job(RUN_JOB, (job_id, ring.dispatch_no), {}, None, now_ms, serializer=encode_ring))
         await self._ring_script(keys=[queue, wake_key(queue)], args=args)

@@ -32,8 +32,8 @@ HAND_BACK_SECONDS = 10.0
 
 RECONNECT_SECONDS = 0.5
 
-# Nothing is ever put into the queue before it is due (PostgreSQL keeps what is due later), so the whole head is taken
-# without looking at scores, and a producer's skewed clock cannot delay a job.
+# Nothing is ever put into the queue before it is due (PostgreSQL keeps what is due later), so scores only say who goes
+# first (when it was due, less its priority's head start), and no producer's skewed clock can delay a job.
 _TAKE = """
 local ids = redis.call('ZPOPMIN', KEYS[1], ARGV[1])
 local taken = {}

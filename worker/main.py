@@ -33,6 +33,7 @@ from worker.upkeep.schedule import duties_of
 _log = structlog.get_logger()
 
 ALL_QUEUES = tuple(kind.value for kind in JobKind)
+REQUEUE_SLOTS = 2
 
 
 def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
@@ -74,7 +75,11 @@ def tune_garbage_collection() -> None:
 async def run_until(stop: asyncio.Event, services: WorkerServices, *, kinds: Sequence[JobKind]) -> None:
     """Answer rings until `stop`, then wait for what runs and hand the rest back."""
     settings = services.context.settings
-    slots = {JobKind.COLLECT: settings.collect_slots, JobKind.NOTIFY: settings.notify_slots}
+    slots = {
+        JobKind.COLLECT: settings.collect_slots,
+        JobKind.NOTIFY: settings.notify_slots,
+        JobKind.REQUEUE: REQUEUE_SLOTS,
+    }
     workers = [_worker_of(kind, services, slots=slots[kind]) for kind in kinds]
     background = [asyncio.create_task(services.leases.run())]
     background += [asyncio.create_task(keep(duty)) for duty in duties_of(services)]

@@ -14,6 +14,8 @@ class JobKind(StrEnum):
 
     COLLECT = "collect"
     NOTIFY = "notify"
+    REQUEUE = "requeue"
+    """Queues failed jobs anew, as many as a filter finds."""
 
 
 class JobState(StrEnum):
@@ -51,6 +53,8 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 """The transition table, the only one; storage writes its guards from it."""
 
 TERMINAL_STATES = frozenset(state for state in JobState if state.is_terminal)
+LIVE_STATES = frozenset(JobState) - TERMINAL_STATES
+WAITING_STATES = LIVE_STATES - {JobState.RUNNING}
 
 
 def sources_of(state: JobState) -> frozenset[JobState]:
@@ -70,11 +74,44 @@ class AttemptOutcome(StrEnum):
     RELEASED = "released"
     """The worker was stopped and handed the job back."""
     CANCELLED = "cancelled"
+    SNOOZED = "snoozed"
+    """The work asked to be run again later; the attempt is not spent."""
+
+
+class BlockReason(StrEnum):
+    """Why a queued job is held back from the workers, its ring taken out of the queue."""
+
+    PAUSED = "paused"
+    """Its queue is paused."""
+    CONCURRENCY = "concurrency"
+    """As many jobs of its limit key run as may."""
+    RATE = "rate"
+    """As many jobs of its limit key were started as may be in that time."""
+
+
+PRIORITIES = range(10)
+DEFAULT_PRIORITY = 4
+PRIORITY_STEP = timedelta(minutes=1)
+"""What a step of priority is worth in waiting."""
+
+
+def rank_of(run_at: datetime, priority: int) -> int:
+    """A job's place in its queue, in milliseconds; the least is served first.
+
+    Priorities are head starts, so that none starves: a job of the least priority goes before any job of the greatest
+    that became due more than nine steps later.
+    """
+    return int((run_at - priority * PRIORITY_STEP).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as submitted; `spec` is what the job's kind needs, JSON as text."""
+    """A job as submitted; `spec` is what the job's kind needs, JSON as text.
+
+    `unique_key` names it among the jobs that have not ended; `limit_key` is what it shares a limit with. `completion`
+    is the webhook that is told its end, JSON as text. `traceparent` is the W3C trace context it was submitted in.
+    `requeue_of` is the ended job it runs anew, `effect_id` what its notification is known by, its own id unless told.
+    """
 
     job_id: UUID
     kind: JobKind
@@ -83,6 +120,15 @@ class NewJob:
     max_attempts: int
     principal_id: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = DEFAULT_PRIORITY
+    expires_at: datetime | None = None
+    unique_key: str | None = None
+    limit_key: str | None = None
+    parent_id: UUID | None = None
+    completion: str | None = None
+    traceparent: str | None = None
+    requeue_of: UUID | None = None
+    effect_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +154,15 @@ class Job:
     version: int
     created_at: datetime
     updated_at: datetime
+    priority: int = DEFAULT_PRIORITY
+    expires_at: datetime | None = None
+    unique_key: str | None = None
+    limit_key: str | None = None
+    blocked_by: BlockReason | None = None
+    parent_id: UUID | None = None
+    requeue_of: UUID | None = None
+    progress: Mapping[str, Any] | None = None
+    traceparent: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -117,7 +172,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a job, kept for ever. `detail` is what the work has to say of it (a webhook's status and answer)."""
+    """One try at a job, kept as long as the job. `detail` is what the work has to say of it (a webhook's status).
+
+    Its wait is told apart: `due_at`, then `queued_at`; `blocked_ms` of it by a pause or a limit; `claim_ms` between
+    the worker's taking the ring and its lease; `recorded_at` is when its end was written.
+    """
 
     job_id: UUID
     attempt: int
@@ -131,15 +190,23 @@ class Attempt:
     queue_wait_ms: float
     run_ms: float
     detail: Mapping[str, Any] | None
+    worker_version: str | None
+    fingerprint: str | None
+    due_at: datetime | None
+    queued_at: datetime | None
+    blocked_ms: float
+    claim_ms: float
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """One ringing of the doorbell: which job, its how-manieth dispatch, on which queue."""
+    """One ringing of the doorbell: which job, its how-manieth dispatch, on which queue, and its place there."""
 
     job_id: UUID
     dispatch_no: int
     queue: str
+    rank_ms: int = 1
 
     @property
     def ring_id(self) -> str:
@@ -170,9 +237,14 @@ RETRY_POLICIES: Mapping[JobKind, RetryPolicy] = MappingProxyType(
         JobKind.COLLECT: RetryPolicy(base=timedelta(seconds=1), cap=timedelta(minutes=5)),
         # Standard Webhooks spreads its tries over a day; ours reach an hour between two of them.
         JobKind.NOTIFY: RetryPolicy(base=timedelta(seconds=5), cap=timedelta(hours=1)),
+        JobKind.REQUEUE: RetryPolicy(base=timedelta(seconds=1), cap=timedelta(minutes=1)),
     }
 )
-DEFAULT_MAX_ATTEMPTS: Mapping[JobKind, int] = MappingProxyType({JobKind.COLLECT: 3, JobKind.NOTIFY: 10})
+DEFAULT_MAX_ATTEMPTS: Mapping[JobKind, int] = MappingProxyType(
+    {JobKind.COLLECT: 3, JobKind.NOTIFY: 10, JobKind.REQUEUE: 10}
+)
+MAX_SNOOZES = 10_000
+"""A job that was put off this often fails."""
 
 
 class RetryReason(StrEnum):
@@ -183,6 +255,8 @@ class RetryReason(StrEnum):
     PERMANENT = "permanent"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     CANCEL_REQUESTED = "cancel_requested"
+    SNOOZE = "snooze"
+    SNOOZED_TOO_OFTEN = "snoozed_too_often"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +281,10 @@ def decide_retry(
         return RetryDecision(JobState.RETRYING, RetryReason.RETRY_AFTER, now + min(failure.retry_after, policy.cap))
     ceiling = min(policy.cap, policy.base * 2 ** min(attempt - 1, 30))
     return RetryDecision(JobState.RETRYING, RetryReason.BACKOFF, now + ceiling * draw)
+
+
+def decide_snooze(delay: timedelta, *, snoozes: int, now: datetime) -> RetryDecision:
+    """Decide what follows work that asked to be run again after `delay`; `snoozes` is how often it did before."""
+    if snoozes >= MAX_SNOOZES:
+        return RetryDecision(JobState.FAILED, RetryReason.SNOOZED_TOO_OFTEN)
+    return RetryDecision(JobState.RETRYING, RetryReason.SNOOZE, now + max(delay, timedelta(0)))

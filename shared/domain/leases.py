@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState
+from shared.domain.jobs import DEFAULT_PRIORITY, AttemptOutcome, Failure, JobKind, JobState, Ring, rank_of
 from shared.domain.samples import Sample
 
 MAX_LOST_ATTEMPTS = 3
@@ -16,7 +16,11 @@ MAX_LOST_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job this worker has the lease of. `queue_wait_ms` is the time from due to claimed, in milliseconds."""
+    """A job this worker has the lease of.
+
+    `queue_wait_ms` is the time from due to claimed and `blocked_ms` the part of it that a pause or a limit took;
+    `claim_ms` is the time from the worker's taking the ring to its lease. All in milliseconds.
+    """
 
     job_id: UUID
     kind: JobKind
@@ -28,13 +32,31 @@ class ClaimedJob:
     lease_token: UUID
     started_at: datetime
     queue_wait_ms: float
+    due_at: datetime
+    principal_id: str
+    priority: int = DEFAULT_PRIORITY
+    queued_at: datetime | None = None
+    blocked_ms: float = 0.0
+    claim_ms: float = 0.0
+    snoozes: int = 0
+    limit_key: str | None = None
+    traceparent: str | None = None
+    effect_id: UUID | None = None
+    progress: Mapping[str, Any] | None = None
+    has_completion: bool = False
+
+    @property
+    def notification_id(self) -> UUID:
+        """What receivers tell a repeat by: the same over all tries, and when the job is queued anew."""
+        return self.effect_id or self.job_id
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
     """What a worker records of an attempt, fenced by its lease token.
 
-    `state` is where the job goes: an end, `retrying` with its `run_at`, or `queued` when it is handed back.
+    `state` is where the job goes: an end, `retrying` with its `run_at`, or `queued` when it is handed back. `progress`
+    is what the next attempt goes on from.
     """
 
     claimed: ClaimedJob
@@ -46,6 +68,7 @@ class JobEnd:
     failure: Failure | None = None
     detail: Mapping[str, Any] | None = None
     samples: Sequence[Sample] = ()
+    progress: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,11 @@ class JobChange:
     job_id: UUID
     version: int
     state: JobState
+
+
+def next_ring(claimed: ClaimedJob) -> Ring:
+    """The ring of a claimed job that was queued again."""
+    return Ring(claimed.job_id, claimed.dispatch_no + 1, claimed.queue, rank_of(claimed.due_at, claimed.priority))
 
 
 class RescueReason(StrEnum):

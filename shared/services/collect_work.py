@@ -7,6 +7,7 @@ from functools import lru_cache
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import Failure
 from shared.domain.leases import ClaimedJob
 from shared.domain.outcome import Outcome, Reading
@@ -14,7 +15,6 @@ from shared.domain.samples import Sample
 from shared.domain.target_identity import display_name, identity_of
 from shared.domain.targets import Target
 from shared.services.collection import Collection
-from shared.services.job_execution import Worked
 from shared.storage.series_store import SeriesDirectory, SeriesEntry
 
 REMEMBERED_TARGETS = 16_384
@@ -34,7 +34,7 @@ class CollectWork:
         self._collection = collection
         self._series = series
 
-    async def __call__(self, claimed: ClaimedJob) -> Worked:
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
         """Collect once; a spec that this version cannot read is a permanent failure."""
         try:
             spec = msgspec.json.decode(claimed.spec, type=_CollectSpec)
@@ -42,7 +42,9 @@ class CollectWork:
         except (ValidationError, msgspec.DecodeError):
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's targets", True))
         targets = [target for target, _ in read]
-        readings = await self._collection.collect_all(targets)
+        readings = await self._collection.collect_all(
+            targets, on_collected=lambda done: report({"done": done, "total": len(targets)})
+        )
         series_ids = await self._series.resolve([entry for _, entry in read])
         samples = [
             Sample(claimed.job_id, position, series_id, target.kind, reading)

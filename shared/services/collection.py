@@ -3,7 +3,7 @@
 import asyncio
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -86,10 +86,21 @@ class Collection:
         """Collect one target; never raises for what the target does."""
         return (await self.examine(target)).reading
 
-    async def collect_all(self, targets: Sequence[Target]) -> list[Reading]:
-        """Collect targets concurrently; the readings are in the order of the targets."""
+    async def collect_all(
+        self, targets: Sequence[Target], *, on_collected: Callable[[int], None] = lambda _: None
+    ) -> list[Reading]:
+        """Collect targets concurrently, telling how many are done; the readings are in the order of the targets."""
+        done = 0
+
+        async def collect(target: Target) -> Reading:
+            nonlocal done
+            reading = await self.collect(target)
+            done += 1
+            on_collected(done)
+            return reading
+
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.collect(target)) for target in targets]
+            tasks = [group.create_task(collect(target)) for target in targets]
         return [task.result() for task in tasks]
 
     async def examine(self, target: Target) -> Examination:

@@ -2,34 +2,31 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Protocol
 
 import structlog
 from uuid_utils.compat import uuid4
 
 from shared.clock import Clock
-from shared.domain.jobs import (
-    AttemptOutcome,
-    Failure,
-    JobKind,
-    JobState,
-    Ring,
-    decide_retry,
-)
-from shared.domain.leases import ClaimedJob, JobEnd
-from shared.domain.samples import Sample
-from shared.events import JobEvents
+from shared.domain.attempts import ReportProgress, Worked, end_of_interruption, end_of_work
+from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
+from shared.domain.leases import ClaimedJob, JobEnd, next_ring
+from shared.domain.steps import Step, StepHook, no_hook
+from shared.services.announcer import Announcer
 from shared.services.leases import Lease, Leases
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
 from shared.storage.lease_store import LeaseStore
 from shared.storage.sample_store import SampleStore
-from shared.task_queue import Doorbell
 
 _log = structlog.get_logger()
+
+VERSION = version("tocsin")
 
 WORK_TIMEOUT_SECONDS = 900.0
 """The most one attempt may take; a thousand targets of the longest timeout fit in, at the default bounds."""
@@ -41,21 +38,11 @@ PATIENCE_SECONDS = 300.0
 UNRECORDABLE = Failure("unrecordable", "what was found could not be written; see the worker's log")
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """What the work of one attempt came to; `failure` is None when it was done."""
-
-    result: Mapping[str, Any] | None = None
-    samples: Sequence[Sample] = ()
-    failure: Failure | None = None
-    detail: Mapping[str, Any] | None = None
-
-
 class JobWork(Protocol):
     """The work of one kind of job; what it raises is our own error and the attempt is tried again."""
 
-    async def __call__(self, claimed: ClaimedJob) -> Worked:
-        """Do the work once, with no transaction open."""
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
+        """Do the work once, with no transaction open, telling by `report` how far it is."""
         ...
 
 
@@ -65,19 +52,19 @@ class JobExecution:
     def __init__(
         self,
         database: Database,
-        events: JobEvents,
+        announcer: Announcer,
         *,
-        doorbell: Doorbell,
         leases: Leases,
         works: Mapping[JobKind, JobWork],
         clock: Clock,
+        on_step: StepHook = no_hook,
     ) -> None:
         self._database = database
-        self._events = events
-        self._doorbell = doorbell
+        self._announcer = announcer
         self._leases = leases
         self._works = works
         self._clock = clock
+        self._on_step = on_step
         self._recordings: set[asyncio.Task[bool]] = set()
         self._claims = GroupCommit(self._flush_claims, max_pending=10_000, max_batch=500)
         self._ends = GroupCommit(self._flush_ends, max_pending=10_000, max_batch=200)
@@ -88,9 +75,13 @@ class JobExecution:
         Raises:
             TimeoutError: the database stayed away; nothing was claimed, upkeep rings again.
         """
+        self._on_step(Step.TAKEN)
+        taken_at = time.monotonic()
         claimed = await self._claim(ring)
         if claimed is None:
             return None
+        claimed = replace(claimed, claim_ms=(time.monotonic() - taken_at) * 1000)
+        self._on_step(Step.CLAIMED)
         with (
             structlog.contextvars.bound_contextvars(job_id=str(claimed.job_id), attempt=claimed.attempt),
             self._leases.held(claimed.lease_token) as lease,
@@ -110,8 +101,7 @@ class JobExecution:
         if self._recordings:
             await asyncio.wait(self._recordings)
         await self._ends.drain()
-        await self._doorbell.drain()
-        await self._events.drain()
+        await self._announcer.drain()
 
     async def _claim(self, ring: Ring) -> ClaimedJob | None:
         """Claim the job, waiting while the database is away: the ring keeps its slot, and the queue is not emptied."""
@@ -124,18 +114,19 @@ class JobExecution:
                 await _pause()
 
     async def _attempt(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
-        task = asyncio.create_task(self._work(claimed))
+        task = asyncio.create_task(self._work(claimed, lease))
         lease.guard(task)
         try:
             worked = await task
         except asyncio.CancelledError:
-            return self._interrupted(claimed, lease)
-        return self._worked(claimed, worked)
+            return end_of_interruption(claimed, is_cancel_requested=lease.is_cancel_requested, now=self._clock())
+        self._on_step(Step.WORKED)
+        return self._end_of(claimed, worked)
 
-    async def _work(self, claimed: ClaimedJob) -> Worked:
+    async def _work(self, claimed: ClaimedJob, lease: Lease) -> Worked:
         try:
             async with asyncio.timeout(WORK_TIMEOUT_SECONDS):
-                return await self._works[claimed.kind](claimed)
+                return await self._works[claimed.kind](claimed, lease.report)
         except TimeoutError:
             return Worked(failure=Failure("timeout", f"the work took longer than {WORK_TIMEOUT_SECONDS:.0f} s"))
         except Exception as error:  # noqa: BLE001 - whatever our own code raises is our error, and the attempt is tried again
@@ -144,39 +135,9 @@ class JobExecution:
                 failure=Failure("internal", f"Tocsin failed at this job ({type(error).__name__}); see its log")
             )
 
-    def _worked(self, claimed: ClaimedJob, worked: Worked) -> JobEnd:
-        now = self._clock()
-        if worked.failure is None:
-            state, outcome, run_at = JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED, None
-        else:
-            decision = decide_retry(
-                worked.failure,
-                kind=claimed.kind,
-                attempt=claimed.attempt,
-                max_attempts=claimed.max_attempts,
-                now=now,
-                draw=random.random(),  # noqa: S311 - jitter, no secret
-            )
-            state, outcome, run_at = decision.state, AttemptOutcome.FAILED, decision.retry_at
-        return JobEnd(
-            claimed=claimed,
-            state=state,
-            outcome=outcome,
-            finished_at=now,
-            run_at=run_at,
-            result=worked.result,
-            failure=worked.failure,
-            detail=worked.detail,
-            samples=worked.samples,
-        )
-
-    def _interrupted(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
-        """What an attempt that was stopped comes to: cancelled by its people, or handed back unspent."""
-        if lease.is_cancel_requested:
-            state, outcome = JobState.CANCELLED, AttemptOutcome.CANCELLED
-        else:
-            state, outcome = JobState.QUEUED, AttemptOutcome.RELEASED
-        return JobEnd(claimed=claimed, state=state, outcome=outcome, finished_at=self._clock())
+    def _end_of(self, claimed: ClaimedJob, worked: Worked) -> JobEnd:
+        draw = random.random()  # noqa: S311 - jitter, no secret
+        return end_of_work(claimed, worked, now=self._clock(), draw=draw)
 
     async def _record(self, end: JobEnd) -> bool:
         """Write the end down, trying for as long as the database is away; False when the lease had been lost."""
@@ -188,7 +149,7 @@ class JobExecution:
                     _log.warning("end_not_recorded_yet", error=repr(error))
                 except Exception:  # noqa: BLE001 - an end that cannot be written as it is ends as a failure
                     _log.exception("end_not_recordable")
-                    end = self._worked(end.claimed, Worked(failure=UNRECORDABLE))
+                    end = self._end_of(end.claimed, Worked(failure=UNRECORDABLE))
                 await _pause()
 
     async def _flush_claims(self, rings: Sequence[Ring]) -> list[ClaimedJob | None]:
@@ -197,7 +158,7 @@ class JobExecution:
             claimed, changes = await LeaseStore(work).claim_queued(
                 list(zip(rings, tokens, strict=True)), owner=self._leases.owner, lease=self._leases.duration
             )
-        self._events.publish_soon(changes)
+        self._announcer.announce(changes)
         # The token tells a job rung twice in one batch apart: only one of the two rings has it.
         jobs = [claimed.get(ring.job_id) for ring in rings]
         return [job if job and job.lease_token == token else None for job, token in zip(jobs, tokens, strict=True)]
@@ -206,17 +167,12 @@ class JobExecution:
         async with self._database.transaction() as work:
             leases = LeaseStore(work)
             accepted = await leases.end_if_leased(ends)
-            await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted)
+            await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted, version=VERSION)
             kept = [end for end in ends if end.claimed.job_id in accepted]
             await SampleStore(work).record([sample for end in kept for sample in end.samples])
-        self._events.publish_soon(list(accepted.values()))
-        self._doorbell.ring_soon(
-            [
-                Ring(end.claimed.job_id, end.claimed.dispatch_no + 1, end.claimed.queue)
-                for end in kept
-                if accepted[end.claimed.job_id].state is JobState.QUEUED
-            ]
-        )
+        self._on_step(Step.RECORDED)
+        queued_again = [end.claimed for end in kept if accepted[end.claimed.job_id].state is JobState.QUEUED]
+        self._announcer.announce(list(accepted.values()), [next_ring(claimed) for claimed in queued_again])
         return [end.claimed.job_id in accepted for end in ends]
 
 

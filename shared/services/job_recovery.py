@@ -6,13 +6,13 @@ import structlog
 
 from shared.clock import Clock
 from shared.domain.jobs import AttemptOutcome, Failure, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobChange, JobEnd, decide_rescue
-from shared.events import JobEvents
+from shared.domain.leases import ClaimedJob, JobChange, JobEnd, decide_rescue, next_ring
+from shared.services.announcer import Announcer
 from shared.storage.database import Database
 from shared.storage.dispatch_store import DispatchStore
 from shared.storage.idempotency_store import IdempotencyStore
 from shared.storage.lease_store import LeaseStore
-from shared.task_queue import Doorbell, TaskQueue
+from shared.task_queue import TaskQueue
 
 _log = structlog.get_logger()
 
@@ -25,13 +25,10 @@ RECONCILE_AFTER = timedelta(seconds=30)
 class JobRecovery:
     """Mends what a crash, a full buffer or a forgetful Redis left behind. Each duty answers how many jobs it moved."""
 
-    def __init__(
-        self, database: Database, task_queue: TaskQueue, *, doorbell: Doorbell, events: JobEvents, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, task_queue: TaskQueue, announcer: Announcer, *, clock: Clock) -> None:
         self._database = database
         self._task_queue = task_queue
-        self._doorbell = doorbell
-        self._events = events
+        self._announcer = announcer
         self._clock = clock
 
     async def relay(self, *, older_than: timedelta = RELAY_AFTER) -> int:
@@ -64,8 +61,7 @@ class JobRecovery:
         """Queue the scheduled and retrying jobs that are due, and ring for them."""
         async with self._database.transaction() as work:
             rings, changes = await DispatchStore(work).promote_due(limit=BATCH)
-        self._doorbell.ring_soon(rings)
-        self._events.publish_soon(changes)
+        self._announcer.announce(changes, rings)
         return len(rings)
 
     async def rescue(self) -> int:
@@ -89,8 +85,7 @@ class JobRecovery:
     def _announce(self, ends: list[JobEnd], changes: list[JobChange]) -> None:
         queued = {change.job_id for change in changes if change.state is JobState.QUEUED}
         rescued = [end.claimed for end in ends if end.claimed.job_id in queued]
-        self._doorbell.ring_soon([Ring(job.job_id, job.dispatch_no + 1, job.queue) for job in rescued])
-        self._events.publish_soon(changes)
+        self._announcer.announce(changes, [next_ring(job) for job in rescued])
         if ends:
             _log.warning("jobs_rescued", queued=len(rescued), ended=len(ends) - len(rescued))
 

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from shared.clock import Clock
-from shared.domain.jobs import Job, JobState, NewJob, Ring
+from shared.domain.jobs import Job, JobState, NewJob, Ring, rank_of
+from shared.domain.steps import Step, StepHook, no_hook
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.group_commit import BufferFullError, GroupCommit
 from shared.storage.idempotency_store import IdempotencyStore, KeyClaim
@@ -63,10 +64,19 @@ SubmissionResult = Accepted | KeyReused
 class JobSubmission:
     """Takes jobs in; what arrives while a commit is in flight shares the next one."""
 
-    def __init__(self, database: Database, doorbell: Doorbell, *, clock: Clock, max_pending: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        doorbell: Doorbell,
+        *,
+        clock: Clock,
+        max_pending: int,
+        on_step: StepHook = no_hook,
+    ) -> None:
         self._database = database
         self._doorbell = doorbell
         self._clock = clock
+        self._on_step = on_step
         self._group = GroupCommit(self._flush, max_pending=max_pending)
 
     @property
@@ -106,6 +116,7 @@ class JobSubmission:
             fresh = [s for s in submissions if _holder(s, held) is None]
             await JobStore(work).insert([s.job for s in fresh], now=now)
             earlier = await JobStore(work).find_jobs([claim.job_id for claim in held.values()]) if held else {}
+        self._on_step(Step.SUBMITTED)
         jobs = {s.job.job_id: Accepted(as_submitted(s.job, now=now)) for s in fresh}
         self._ring([accepted.job for accepted in jobs.values()])
         return [jobs.get(s.job.job_id) or _replay(s, _holder(s, held), earlier) for s in submissions]
@@ -120,7 +131,11 @@ class JobSubmission:
 
     def _ring(self, jobs: Sequence[Job]) -> None:
         self._doorbell.ring_soon(
-            [Ring(job.job_id, FIRST_DISPATCH, job.queue) for job in jobs if job.state is JobState.QUEUED]
+            [
+                Ring(job.job_id, FIRST_DISPATCH, job.queue, rank_of(job.run_at, job.priority))
+                for job in jobs
+                if job.state is JobState.QUEUED
+            ]
         )
 
 
@@ -146,6 +161,13 @@ def as_submitted(job: NewJob, *, now: datetime) -> Job:
         version=1,
         created_at=now,
         updated_at=now,
+        priority=job.priority,
+        expires_at=job.expires_at,
+        unique_key=job.unique_key,
+        limit_key=job.limit_key,
+        parent_id=job.parent_id,
+        requeue_of=job.requeue_of,
+        traceparent=job.traceparent,
     )
 
 

@@ -1,7 +1,7 @@
 """The leases one worker process holds: one batched heartbeat extends them all, and brings back what it must stop."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -27,6 +27,7 @@ class Lease:
         self.confirmed_at = held_from
         self.is_lost = False
         self.is_cancel_requested = False
+        self.progress: Mapping[str, Any] | None = None
         self._task: asyncio.Task[Any] | None = None
 
     def guard(self, task: "asyncio.Task[Any]") -> None:
@@ -34,6 +35,10 @@ class Lease:
         self._task = task
         if self.is_lost or self.is_cancel_requested:
             task.cancel()
+
+    def report(self, progress: Mapping[str, Any]) -> None:
+        """How far the job is; written with the next heartbeat."""
+        self.progress = progress
 
     def lose(self) -> None:
         """The lease is somebody else's, or about to be: stop."""

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import Failure
 from shared.domain.leases import ClaimedJob
 from shared.domain.notifications import Channel, Message
 from shared.notifiers.base import Notifier
-from shared.services.job_execution import Worked
 
 
 class _NotifySpec(BaseModel):
@@ -20,19 +20,19 @@ class _NotifySpec(BaseModel):
 
 
 class NotifyWork:
-    """Tells by the notifier of the channel's kind; the job's id is the notification's, the same over all tries."""
+    """Tells by the notifier of the channel's kind; the notification's id is the same over all tries."""
 
     def __init__(self, notifiers: Mapping[str, Notifier[Any]]) -> None:
         self._notifiers = notifiers
 
-    async def __call__(self, claimed: ClaimedJob) -> Worked:
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:  # noqa: ARG002 - telling is one step
         """Tell once; a spec that this version cannot read is a permanent failure."""
         try:
             spec = _NotifySpec.model_validate_json(claimed.spec)
         except ValidationError:
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's channel", True))
         notifier = self._notifiers[spec.channel.kind]
-        delivery = await notifier.deliver(spec.channel, spec.message, notification_id=claimed.job_id)
+        delivery = await notifier.deliver(spec.channel, spec.message, notification_id=claimed.notification_id)
         return Worked(
             result={"delivered": True} if delivery.failure is None else None,
             failure=delivery.failure,

@@ -16,12 +16,13 @@ class DispatchStore:
         self._work = work
 
     async def list_unrung(self, *, older_than: timedelta, limit: int) -> list[Ring]:
-        """Queued jobs whose ring was never confirmed, the longest waiting first."""
+        """Queued jobs whose ring was never confirmed."""
         rows = await self._work.fetch(
             """
-            select job_id, dispatch_no, queue from jobs
-            where state = 'queued' and dispatched_at is null and updated_at < now() - $1::interval
-            order by run_at limit $2
+            select job_id, dispatch_no, queue, run_at, priority from jobs
+            where state = 'queued' and blocked_by is null and dispatched_at is null
+              and updated_at < now() - $1::interval
+            limit $2
             """,
             older_than,
             limit,
@@ -32,9 +33,9 @@ class DispatchStore:
         """Queued jobs that were rung longer ago than `older_than`: Redis may have forgotten them."""
         rows = await self._work.fetch(
             """
-            select job_id, dispatch_no, queue from jobs
-            where state = 'queued' and dispatched_at < now() - $1::interval
-            order by run_at limit $2
+            select job_id, dispatch_no, queue, run_at, priority from jobs
+            where state = 'queued' and blocked_by is null and dispatched_at < now() - $1::interval
+            order by dispatched_at limit $2
             """,
             older_than,
             limit,
@@ -59,11 +60,11 @@ class DispatchStore:
         """Queue the scheduled and retrying jobs that are due, each under a dispatch number of its own."""
         rows = await self._work.fetch(
             """
-            update jobs set state = 'queued', dispatch_no = dispatch_no + 1, dispatched_at = null,
-                            version = version + 1, updated_at = now()
+            update jobs set state = 'queued', dispatch_no = dispatch_no + 1, dispatched_at = null, queued_at = now(),
+                            blocked_ms = 0, version = version + 1, updated_at = now()
             where job_id in (select job_id from jobs where state in ('scheduled', 'retrying') and run_at <= now()
                              order by run_at limit $1 for update skip locked)
-            returning job_id, dispatch_no, queue, version, state
+            returning job_id, dispatch_no, queue, run_at, priority, version, state
             """,
             limit,
         )

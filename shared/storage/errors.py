@@ -10,6 +10,8 @@ _UNAVAILABLE = (
     PoolTimeoutError,
     InterfaceError,
     asyncpg.InterfaceError,
+    # A statement that meets the server's farewell half-way leaves the driver between two states.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,

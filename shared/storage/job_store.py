@@ -11,22 +11,25 @@ from sqlalchemy import Row
 from shared.domain.jobs import (
     Attempt,
     AttemptOutcome,
+    BlockReason,
     Job,
     JobKind,
     JobState,
     NewJob,
     Ring,
+    rank_of,
     sources_of,
 )
 from shared.domain.leases import JobChange
 from shared.storage.database import UnitOfWork
 
-QUEUE_OF: Mapping[JobKind, str] = {JobKind.COLLECT: "tocsin:collect", JobKind.NOTIFY: "tocsin:notify"}
+QUEUE_OF: Mapping[JobKind, str] = {kind: f"tocsin:{kind.value}" for kind in JobKind}
 """Collecting and telling never wait for each other, so each kind has its own queue."""
 
 _JOB_COLUMNS = """
     job_id, kind, queue, state, spec, labels, run_at, attempt, max_attempts, dispatch_no, started_at, finished_at,
-    cancel_requested_at, result, error, principal_id, version, created_at, updated_at
+    cancel_requested_at, result, error, principal_id, version, created_at, updated_at, priority, expires_at, unique_key,
+    limit_key, blocked_by, parent_id, requeue_of, progress, traceparent
 """
 _CANCELLABLE = sorted(state.value for state in sources_of(JobState.CANCELLED) if state is not JobState.RUNNING)
 
@@ -41,13 +44,18 @@ class JobStore:
         """Add the jobs with one statement; those due later than `now` are `scheduled`, the others `queued`."""
         await self._work.run(
             """
-            insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id,
-                              created_at, updated_at)
-            select job_id, kind, queue, case when run_at > $9 then 'scheduled' else 'queued' end, spec::jsonb,
-                   labels::jsonb, run_at, max_attempts, principal_id, $9, $9
+            insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id, priority,
+                              expires_at, unique_key, limit_key, parent_id, completion, traceparent, requeue_of,
+                              effect_id, queued_at, created_at, updated_at)
+            select job_id, kind, queue, case when run_at > $18 then 'scheduled' else 'queued' end, spec::jsonb,
+                   labels::jsonb, run_at, max_attempts, principal_id, priority, expires_at, unique_key, limit_key,
+                   parent_id, completion::jsonb, traceparent, requeue_of, effect_id,
+                   case when run_at <= $18 then $18 end, $18, $18
             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::int2[],
-                        $8::text[])
-                 as n (job_id, kind, queue, spec, labels, run_at, max_attempts, principal_id)
+                        $8::text[], $9::int2[], $10::timestamptz[], $11::text[], $12::text[], $13::uuid[],
+                        $14::text[], $15::text[], $16::uuid[], $17::uuid[])
+                 as n (job_id, kind, queue, spec, labels, run_at, max_attempts, principal_id, priority, expires_at,
+                       unique_key, limit_key, parent_id, completion, traceparent, requeue_of, effect_id)
             """,
             [job.job_id for job in jobs],
             [job.kind.value for job in jobs],
@@ -57,6 +65,15 @@ class JobStore:
             [job.run_at for job in jobs],
             [job.max_attempts for job in jobs],
             [job.principal_id for job in jobs],
+            [job.priority for job in jobs],
+            [job.expires_at for job in jobs],
+            [job.unique_key for job in jobs],
+            [job.limit_key for job in jobs],
+            [job.parent_id for job in jobs],
+            [job.completion for job in jobs],
+            [job.traceparent for job in jobs],
+            [job.requeue_of for job in jobs],
+            [job.effect_id for job in jobs],
             now,
         )
 
@@ -70,7 +87,8 @@ class JobStore:
         rows = await self._work.fetch(
             """
             select job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code, message,
-                   queue_wait_ms, run_ms, detail
+                   queue_wait_ms, run_ms, detail, worker_version, fingerprint, due_at, queued_at, blocked_ms, claim_ms,
+                   recorded_at
             from job_attempts where job_id = $1 order by attempt, dispatch_no
             """,
             job_id,
@@ -81,7 +99,7 @@ class JobStore:
         """Cancel a job that has not been started; None when its state does not allow it."""
         rows = await self._work.fetch(
             """
-            update jobs set state = 'cancelled', finished_at = now(), cancel_requested_at = now(),
+            update jobs set state = 'cancelled', finished_at = now(), cancel_requested_at = now(), blocked_by = null,
                             version = version + 1, updated_at = now()
             where job_id = $1 and state = any($2::text[]) returning job_id, version, state
             """,
@@ -109,13 +127,14 @@ def change_of(row: Row[Any]) -> JobChange:
 
 
 def ring_of(row: Row[Any]) -> Ring:
-    """The ring that a `returning job_id, dispatch_no, queue` asks for."""
-    return Ring(job_id=row.job_id, dispatch_no=row.dispatch_no, queue=row.queue)
+    """The ring that a `returning job_id, dispatch_no, queue, run_at, priority` asks for."""
+    return Ring(row.job_id, row.dispatch_no, row.queue, rank_of(row.run_at, row.priority))
 
 
 def _job_of(row: Row[Any]) -> Job:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    return Job(**values | {"kind": JobKind(row.kind), "state": JobState(row.state)})
+    blocked_by = BlockReason(row.blocked_by) if row.blocked_by else None
+    return Job(**values | {"kind": JobKind(row.kind), "state": JobState(row.state), "blocked_by": blocked_by})
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:

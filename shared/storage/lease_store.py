@@ -1,6 +1,7 @@
 """The leases of running jobs: claimed by compare-and-set, kept by heartbeats, fencing every later write."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,11 +9,22 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Row
 
+from shared.domain.fingerprints import fingerprint_of
 from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
 from shared.domain.leases import ClaimedJob, JobChange, JobEnd
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import change_of
 from shared.storage.storable import storable_json, storable_or_none
+
+CLAIMED_COLUMNS = """
+    j.job_id, j.kind, j.queue, j.spec::text as spec, j.attempt, j.max_attempts, j.dispatch_no, j.lease_token,
+    j.started_at, extract(epoch from now() - greatest(j.run_at, j.created_at)) * 1000 as queue_wait_ms,
+    j.run_at as due_at, j.principal_id, j.priority, j.queued_at, j.blocked_ms, j.snoozes, j.limit_key,
+    j.traceparent, j.effect_id, j.progress, j.completion is not null as has_completion
+"""
+"""What a `ClaimedJob` is made of, of the table `jobs` as `j`."""
+
+_CLAIMED_FIELDS = tuple(field.name for field in fields(ClaimedJob) if field.name != "claim_ms")
 
 
 class LeaseStore:
@@ -26,25 +38,26 @@ class LeaseStore:
     ) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
         """Take the jobs whose dispatch still stands, each under its own lease token.
 
-        What is not in the answer was stale: claimed by somebody else, cancelled, or dispatched anew. A row that
-        another transaction holds is waited for, because upkeep may be confirming its ring: skipped, it would lie until
-        its ring is missed. Every transaction takes several rows in the order of their ids, or skips.
+        What is not in the answer was stale (claimed by somebody else, cancelled, past its deadline, dispatched anew),
+        or is not free to go: its queue is paused, or it has a limit key. A row that another transaction holds is
+        waited for, because upkeep may be confirming its ring: skipped, it would lie until its ring is missed. Every
+        transaction takes several rows in the order of their ids, or skips.
         """
         rows = await self._work.fetch(
-            """
+            f"""
             with rung as (
                 select j.job_id, r.token
                 from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
                 join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no and j.state = 'queued'
+                where j.blocked_by is null and j.limit_key is null and (j.expires_at is null or j.expires_at > now())
+                  and not exists (select from queues q where q.queue = j.queue and q.paused_at is not null)
                 order by j.job_id for update of j
             )
             update jobs j
             set state = 'running', attempt = attempt + 1, lease_token = rung.token, lease_owner = $4,
                 lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1, updated_at = now()
             from rung where j.job_id = rung.job_id
-            returning j.job_id, kind, queue, spec::text as spec, attempt, max_attempts, dispatch_no, lease_token,
-                      started_at, version, state,
-                      extract(epoch from now() - greatest(run_at, created_at)) * 1000 as queue_wait_ms
+            returning j.version, j.state, {CLAIMED_COLUMNS}
             """,
             [ring.job_id for ring, _ in rings],
             [ring.dispatch_no for ring, _ in rings],
@@ -52,7 +65,7 @@ class LeaseStore:
             owner,
             lease,
         )
-        return {row.job_id: _claimed_of(row) for row in rows}, [change_of(row) for row in rows]
+        return {row.job_id: claimed_of(row) for row in rows}, [change_of(row) for row in rows]
 
     async def extend(self, tokens: Sequence[UUID], *, lease: timedelta) -> dict[UUID, bool]:
         """Extend the leases; the answer says for each token still held whether its job's cancel was asked for."""
@@ -71,26 +84,31 @@ class LeaseStore:
     async def end_if_leased(self, ends: Sequence[JobEnd]) -> dict[UUID, JobChange]:
         """Move the jobs whose lease token still stands; those not in the answer had lost their lease.
 
-        An attempt `released` is not spent. One whose cancel was asked for is not tried again.
+        An attempt `released` or `snoozed` is not spent. One whose cancel was asked for is not tried again.
         """
         rows = await self._work.fetch(
             """
             with decided as (
-                select j.job_id, e.result, e.error, e.run_at, e.outcome,
+                select j.job_id, e.result, e.error, e.fingerprint, e.progress, e.run_at, e.outcome,
                        case when j.cancel_requested_at is not null and e.state in ('retrying', 'queued')
                             then 'cancelled' else e.state end as next_state
-                from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
-                     as e (job_id, token, state, result, error, run_at, outcome)
+                from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+                            $8::text[], $9::text[])
+                     as e (job_id, token, state, result, error, run_at, outcome, fingerprint, progress)
                 join jobs j on j.job_id = e.job_id and j.lease_token = e.token and j.state = 'running'
                 order by j.job_id for update of j
             )
             update jobs j
             set state = next_state, lease_token = null, lease_owner = null, lease_expires_at = null,
-                finished_at = case when next_state = any($8::text[]) then now() end,
+                finished_at = case when next_state = any($10::text[]) then now() end,
                 result = coalesce(decided.result::jsonb, j.result), error = decided.error::jsonb,
-                run_at = coalesce(decided.run_at, j.run_at), attempt = j.attempt - (outcome = 'released')::int,
+                error_fingerprint = decided.fingerprint, progress = coalesce(decided.progress::jsonb, j.progress),
+                run_at = coalesce(decided.run_at, j.run_at),
+                attempt = j.attempt - (outcome in ('released', 'snoozed'))::int,
+                snoozes = j.snoozes + (outcome = 'snoozed')::int,
                 lost_attempts = j.lost_attempts + (outcome = 'lost')::int,
                 dispatch_no = j.dispatch_no + (next_state = 'queued')::int, dispatched_at = null,
+                queued_at = case when next_state = 'queued' then now() end, blocked_ms = 0,
                 version = j.version + 1, updated_at = now()
             from decided where j.job_id = decided.job_id
             returning j.job_id, j.version, j.state
@@ -102,26 +120,34 @@ class LeaseStore:
             [error_of(end.failure) for end in ends],
             [end.run_at for end in ends],
             [end.outcome.value for end in ends],
+            [_fingerprint(end) for end in ends],
+            [_json(end.progress) for end in ends],
             sorted(state.value for state in JobState if state.is_terminal),
         )
         return {row.job_id: change_of(row) for row in rows}
 
-    async def add_attempts(self, ends: Sequence[JobEnd], *, owner: str, accepted: Mapping[UUID, JobChange]) -> None:
-        """Write down each try; those whose job is not among `accepted` came too late and are `fenced`.
+    async def add_attempts(
+        self, ends: Sequence[JobEnd], *, owner: str, accepted: Mapping[UUID, JobChange], version: str | None = None
+    ) -> None:
+        """Write down each try, with the worker's `version` where it is known.
 
+        Those whose job is not among `accepted` came too late and are `fenced`.
         A try already written (the commit's answer was lost and the write repeated) stays as it is.
         """
         outcomes = [end.outcome if end.claimed.job_id in accepted else AttemptOutcome.FENCED for end in ends]
         await self._work.run(
             """
             insert into job_attempts (job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code,
-                                      message, queue_wait_ms, run_ms, detail)
+                                      message, queue_wait_ms, run_ms, detail, worker_version, fingerprint, due_at,
+                                      queued_at, blocked_ms, claim_ms)
             select job_id, attempt, dispatch_no, $11, started_at, finished_at, outcome, code, message, queue_wait_ms,
-                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb
+                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb, $12, fingerprint,
+                   due_at, queued_at, blocked_ms, claim_ms
             from unnest($1::uuid[], $2::int2[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-                        $7::text[], $8::text[], $9::float8[], $10::text[])
+                        $7::text[], $8::text[], $9::float8[], $10::text[], $13::text[], $14::timestamptz[],
+                        $15::timestamptz[], $16::float8[], $17::float8[])
                  as a (job_id, attempt, dispatch_no, started_at, finished_at, outcome, code, message,
-                       queue_wait_ms, detail)
+                       queue_wait_ms, detail, fingerprint, due_at, queued_at, blocked_ms, claim_ms)
             where exists (select from jobs where jobs.job_id = a.job_id)
             on conflict do nothing
             """,
@@ -136,21 +162,25 @@ class LeaseStore:
             [end.claimed.queue_wait_ms for end in ends],
             [_json(end.detail) for end in ends],
             owner,
+            version,
+            [_fingerprint(end) for end in ends],
+            [end.claimed.due_at for end in ends],
+            [end.claimed.queued_at for end in ends],
+            [end.claimed.blocked_ms for end in ends],
+            [end.claimed.claim_ms for end in ends],
         )
 
     async def lock_expired(self, *, limit: int) -> list[tuple[ClaimedJob, str, int, bool]]:
         """Jobs whose lease ran out, locked: each with its owner, its lost attempts so far and whether to cancel it."""
         rows = await self._work.fetch(
-            """
-            select job_id, kind, queue, spec::text as spec, attempt, max_attempts, dispatch_no, lease_token, started_at,
-                   0.0::float8 as queue_wait_ms, lease_owner, lost_attempts,
-                   cancel_requested_at is not null as is_cancel_requested
-            from jobs where state = 'running' and lease_expires_at < now()
+            f"""
+            select {CLAIMED_COLUMNS}, lease_owner, lost_attempts, cancel_requested_at is not null as is_cancel_requested
+            from jobs j where state = 'running' and lease_expires_at < now()
             order by lease_expires_at limit $1 for update skip locked
             """,
             limit,
         )
-        return [(_claimed_of(row), row.lease_owner, row.lost_attempts, row.is_cancel_requested) for row in rows]
+        return [(claimed_of(row), row.lease_owner, row.lost_attempts, row.is_cancel_requested) for row in rows]
 
 
 def error_of(failure: Failure | None) -> str | None:
@@ -160,20 +190,16 @@ def error_of(failure: Failure | None) -> str | None:
     return _json({"code": failure.code, "message": failure.message})
 
 
+def _fingerprint(end: JobEnd) -> str | None:
+    return fingerprint_of(end.claimed.kind, end.failure) if end.failure else None
+
+
 def _json(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else msgspec.json.encode(storable_json(value)).decode()
 
 
-def _claimed_of(row: Row[Any]) -> ClaimedJob:
-    return ClaimedJob(
-        job_id=row.job_id,
-        kind=JobKind(row.kind),
-        queue=row.queue,
-        spec=row.spec,
-        attempt=row.attempt,
-        max_attempts=row.max_attempts,
-        dispatch_no=row.dispatch_no,
-        lease_token=row.lease_token,
-        started_at=row.started_at,
-        queue_wait_ms=float(row.queue_wait_ms),
-    )
+def claimed_of(row: Row[Any]) -> ClaimedJob:
+    """The job whose columns a statement returns as `CLAIMED_COLUMNS`."""
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
+    named = {name: values[name] for name in _CLAIMED_FIELDS}
+    return ClaimedJob(**named | {"kind": JobKind(row.kind), "queue_wait_ms": float(row.queue_wait_ms)})

@@ -7,6 +7,7 @@ from arq.connections import ArqRedis
 from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
 from shared.events import JobEvents
+from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
 from shared.services.statistics import Statistics
@@ -30,6 +31,7 @@ class ProcessContext:
     task_queue: TaskQueue
     doorbell: Doorbell
     events: JobEvents
+    announcer: Announcer
     submission: JobSubmission
     control: JobControl
     statistics: Statistics
@@ -58,6 +60,7 @@ class ProcessContext:
             task_queue=task_queue,
             doorbell=doorbell,
             events=events,
+            announcer=Announcer(doorbell, events),
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
             control=JobControl(database, events),
             statistics=Statistics(database),

@@ -14,6 +14,7 @@ from shared.coordination.breaker import Breaker
 from shared.coordination.file_marks import MarksInRedis
 from shared.domain.egress import EgressPolicy
 from shared.domain.jobs import JobKind
+from shared.domain.steps import StepHook, no_hook
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.services.collect_work import CollectWork
@@ -79,13 +80,7 @@ class WorkerServices:
             context=context,
             leases=leases,
             execution=build_execution(context, leases, works),
-            recovery=JobRecovery(
-                context.database,
-                context.task_queue,
-                doorbell=context.doorbell,
-                events=context.events,
-                clock=context.clock,
-            ),
+            recovery=JobRecovery(context.database, context.task_queue, context.announcer, clock=context.clock),
             rollups=Rollups(context.database),
             collection=collection,
             notifiers=notifiers,
@@ -110,10 +105,12 @@ class WorkerServices:
         await self.resolver.close()
 
 
-def build_execution(context: ProcessContext, leases: Leases, works: Mapping[JobKind, JobWork]) -> JobExecution:
+def build_execution(
+    context: ProcessContext, leases: Leases, works: Mapping[JobKind, JobWork], *, on_step: StepHook = no_hook
+) -> JobExecution:
     """The walk of jobs through this process."""
     return JobExecution(
-        context.database, context.events, doorbell=context.doorbell, leases=leases, works=works, clock=context.clock
+        context.database, context.announcer, leases=leases, works=works, clock=context.clock, on_step=on_step
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from api_client import ADMIN_KEY, BASE_URL, MakeServices, OpenClient
+from planting import plant
 from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
@@ -65,8 +66,7 @@ async def test_hot_and_cold_answers_are_equal(
 ) -> None:
     """Byte for byte, headers in their order."""
     location = (await client.post("/api/v1/jobs", json=JOB)).headers["location"]
-    async with database.transaction() as work:
-        await work.run(f"update jobs set {state}, version = 2")
+    await plant(database, f"update jobs set {state}, version = 2")
     sent = {"X-API-Key": ADMIN_KEY} | headers
     if sent.get("If-None-Match") == "current":
         sent["If-None-Match"] = f'"{location[-36:]}-2"'

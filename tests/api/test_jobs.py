@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import httpx2
 import orjson
 import pytest
+from planting import plant
 
 from api.schemas.jobs import JobPage, JobView
 from shared.storage.database import Database
@@ -20,9 +21,8 @@ async def submit(client: httpx2.AsyncClient, **fields: object) -> str:
 
 
 async def run(database: Database, statement: str, location: str) -> None:
-    """Change a job's row as a worker would."""
-    async with database.transaction() as work:
-        await work.run(f"update jobs set version = version + 1, {statement} where job_id = $1", UUID(location[-36:]))
+    """Change a job's row as its worker and upkeep would in the end."""
+    await plant(database, f"update jobs set version = version + 1, {statement} where job_id = $1", UUID(location[-36:]))
 
 
 RUNNING = "state = 'running', lease_token = gen_random_uuid(), lease_expires_at = now() + interval '1 minute'"

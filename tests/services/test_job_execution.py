@@ -7,22 +7,22 @@ from datetime import timedelta
 import pytest
 from job_bench import Bench, Work, ring_of
 
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import AttemptOutcome, Failure, JobState
 from shared.domain.leases import ClaimedJob
 from shared.services.job_control import CancelOutcome
-from shared.services.job_execution import Worked
 from shared.storage.database import UnitOfWork
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_store import JobStore
 from shared.task_queue import TaskQueue
 
 
-async def succeed(_: ClaimedJob) -> Worked:
+async def succeed(_: ClaimedJob, report: ReportProgress) -> Worked:
     return Worked(result={"delivered": True}, detail={"status": 200})
 
 
 def failing(failure: Failure) -> Work:
-    async def fail(_: ClaimedJob) -> Worked:
+    async def fail(_: ClaimedJob, report: ReportProgress) -> Worked:
         return Worked(failure=failure)
 
     return fail
@@ -36,7 +36,7 @@ class Held:
         self.release = asyncio.Event()
         self.runs = 0
 
-    async def __call__(self, claimed: ClaimedJob) -> Worked:
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
         self.runs += 1
         self.started.set()
         await self.release.wait()
@@ -101,7 +101,7 @@ async def test_retries_end(bench: Bench) -> None:
 async def test_our_own_error_is_tried_again(bench: Bench) -> None:
     """Work that raises fails its attempt without telling the outside what it raised with."""
 
-    async def raise_it(_: ClaimedJob) -> Worked:
+    async def raise_it(_: ClaimedJob, report: ReportProgress) -> Worked:
         raise RuntimeError("the password is hunter2")
 
     job = await bench.submitted()
@@ -289,7 +289,7 @@ async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypat
 async def test_what_the_other_side_said_cannot_spoil_an_attempt(bench: Bench) -> None:
     """An answer with characters that PostgreSQL keeps no text of is recorded without them."""
 
-    async def babble(_: ClaimedJob) -> Worked:
+    async def babble(_: ClaimedJob, report: ReportProgress) -> Worked:
         return Worked(failure=Failure("refused", "no\x00pe", is_permanent=True), detail={"answer": ["\x00\ud800", 1]})
 
     job = await bench.submitted()

@@ -6,9 +6,9 @@ from datetime import timedelta
 from job_bench import Bench, new_job, ring_of
 
 from shared.clock import utc_now
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobState
 from shared.domain.leases import MAX_LOST_ATTEMPTS, ClaimedJob
-from shared.services.job_execution import Worked
 from shared.storage.job_store import JobStore
 
 NOW = timedelta(0)
@@ -114,7 +114,7 @@ async def test_a_rescued_job_runs_again(bench: Bench) -> None:
     await vanish(bench, dispatch_no=1)
     await bench.recovery.rescue()
 
-    async def succeed(_: ClaimedJob) -> Worked:
+    async def succeed(_: ClaimedJob, report: ReportProgress) -> Worked:
         return Worked()
 
     execution, _ = bench.worker(succeed)

@@ -65,7 +65,13 @@ def claimed(kind: JobKind, spec: str) -> ClaimedJob:
         lease_token=uuid4(),
         started_at=NOW,
         queue_wait_ms=0.0,
+        due_at=NOW,
+        principal_id="tester",
     )
+
+
+def silent(_: Mapping[str, Any]) -> None:
+    """Nobody asks how far the work is."""
 
 
 @pytest.fixture
@@ -81,7 +87,7 @@ def files(*names: str) -> str:
 
 async def test_a_collect_job_counts_its_outcomes(collect: CollectWork) -> None:
     """Whatever was found, the job has done its work; our own error is counted as ours."""
-    worked = await collect(claimed(JobKind.COLLECT, files("1", "2", "50", "broken")))
+    worked = await collect(claimed(JobKind.COLLECT, files("1", "2", "50", "broken")), silent)
     assert worked.failure is None
     assert worked.result == {"up": 2, "degraded": 0, "down": 1, "error": 1}
     assert [sample.position for sample in worked.samples] == [0, 1, 2, 3]
@@ -89,8 +95,8 @@ async def test_a_collect_job_counts_its_outcomes(collect: CollectWork) -> None:
 
 async def test_the_same_target_is_one_series(collect: CollectWork) -> None:
     """A target that stands twice in a job, or in two jobs, is measured in one series."""
-    first = await collect(claimed(JobKind.COLLECT, files("1", "2", "1")))
-    second = await collect(claimed(JobKind.COLLECT, files("2")))
+    first = await collect(claimed(JobKind.COLLECT, files("1", "2", "1")), silent)
+    second = await collect(claimed(JobKind.COLLECT, files("2")), silent)
     one, two, again = (sample.series_id for sample in first.samples)
     assert (one, two) == (again, second.samples[0].series_id)
     assert one != two
@@ -99,7 +105,7 @@ async def test_the_same_target_is_one_series(collect: CollectWork) -> None:
 @pytest.mark.parametrize("spec", ["{}", '{"targets": [{"kind": "teapot"}]}', '{"targets": 7}'])
 async def test_targets_of_another_version_fail_for_good(collect: CollectWork, spec: str) -> None:
     """What this worker cannot read it will not read better the next time."""
-    worked = await collect(claimed(JobKind.COLLECT, spec))
+    worked = await collect(claimed(JobKind.COLLECT, spec), silent)
     assert worked.failure is not None
     assert (worked.failure.code, worked.failure.is_permanent) == ("unreadable_spec", True)
 
@@ -123,7 +129,7 @@ async def test_a_notify_job_tells_under_its_own_id() -> None:
     ear = Ear()
     job = claimed(JobKind.NOTIFY, NOTIFY)
     notifiers: Mapping[str, Any] = {"webhook": ear}
-    worked = await NotifyWork(notifiers)(job)
+    worked = await NotifyWork(notifiers)(job, silent)
     assert (worked.result, worked.detail, worked.failure) == ({"delivered": True}, {"status": 204}, None)
     assert ear.heard == [("hello", job.job_id)]
 
@@ -131,13 +137,13 @@ async def test_a_notify_job_tells_under_its_own_id() -> None:
 async def test_a_failed_delivery_is_a_failed_attempt() -> None:
     """The notifier's reason is the attempt's, and what it saw is kept."""
     refused = Failure("gone", "410 Gone", is_permanent=True)
-    worked = await NotifyWork({"webhook": Ear(refused)})(claimed(JobKind.NOTIFY, NOTIFY))
+    worked = await NotifyWork({"webhook": Ear(refused)})(claimed(JobKind.NOTIFY, NOTIFY), silent)
     assert (worked.result, worked.detail, worked.failure) == (None, {"status": 204}, refused)
 
 
 async def test_a_channel_of_another_version_fails_for_good() -> None:
     """What this worker cannot read it will not read better the next time."""
-    worked = await NotifyWork({})(claimed(JobKind.NOTIFY, '{"channel": {"kind": "pigeon"}}'))
+    worked = await NotifyWork({})(claimed(JobKind.NOTIFY, '{"channel": {"kind": "pigeon"}}'), silent)
     assert worked.failure is not None
     assert worked.failure.is_permanent
 

@@ -9,11 +9,13 @@ from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
+from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import Job, JobKind, NewJob, Ring
 from shared.domain.leases import ClaimedJob
 from shared.events import JobEvents
+from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
-from shared.services.job_execution import JobExecution, Worked
+from shared.services.job_execution import JobExecution
 from shared.services.job_recovery import JobRecovery
 from shared.services.job_submission import Accepted, JobSubmission, Submission
 from shared.services.leases import Leases
@@ -21,7 +23,7 @@ from shared.storage.database import Database
 from shared.storage.job_store import JobStore
 from shared.task_queue import Doorbell, TaskQueue
 
-Work = Callable[[ClaimedJob], Awaitable[Worked]]
+Work = Callable[[ClaimedJob, ReportProgress], Awaitable[Worked]]
 
 
 def new_job(**changes: object) -> NewJob:
@@ -53,17 +55,14 @@ class Bench:
         self.events = JobEvents(self.redis)
         self.submission = JobSubmission(self.database, self.doorbell, clock=utc_now, max_pending=1000)
         self.control = JobControl(self.database, self.events)
-        self.recovery = JobRecovery(
-            self.database, self.task_queue, doorbell=self.doorbell, events=self.events, clock=utc_now
-        )
+        self.announcer = Announcer(self.doorbell, self.events)
+        self.recovery = JobRecovery(self.database, self.task_queue, self.announcer, clock=utc_now)
 
     def worker(self, work: Work, *, owner: str = "worker-1") -> tuple[JobExecution, Leases]:
         """A worker's services, whose jobs of both kinds do `work`."""
         leases = Leases(self.database, owner=owner, duration=self.lease)
         works: Mapping[JobKind, Work] = dict.fromkeys(JobKind, work)
-        execution = JobExecution(
-            self.database, self.events, doorbell=self.doorbell, leases=leases, works=works, clock=utc_now
-        )
+        execution = JobExecution(self.database, self.announcer, leases=leases, works=works, clock=utc_now)
         return execution, leases
 
     async def submitted(self, **changes: object) -> Job:

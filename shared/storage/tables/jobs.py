@@ -21,7 +21,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.jobs import TERMINAL_STATES, AttemptOutcome, JobKind, JobState
+from shared.domain.jobs import (
+    DEFAULT_PRIORITY,
+    LIVE_STATES,
+    TERMINAL_STATES,
+    WAITING_STATES,
+    AttemptOutcome,
+    BlockReason,
+    JobKind,
+    JobState,
+)
 from shared.storage.tables.base import Row
 
 
@@ -31,11 +40,16 @@ def in_list(values: list[str]) -> str:
 
 
 _TERMINAL = in_list([state.value for state in TERMINAL_STATES])
+_LIVE = in_list([state.value for state in LIVE_STATES])
+_WAITING = in_list([state.value for state in WAITING_STATES])
 _ALWAYS = text("now()")
 
 
 class JobRow(Row):
-    """One unit of work; the row is the job's memory, ARQ only rings."""
+    """One unit of work; the row is the job's memory, ARQ only rings.
+
+    A trigger, written from the transition table, refuses every other change of its state.
+    """
 
     __tablename__ = "jobs"
 
@@ -43,16 +57,29 @@ class JobRow(Row):
     kind: Mapped[str] = mapped_column(Text)
     queue: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
-    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text(f"'{DEFAULT_PRIORITY}'"))
     spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
     labels: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     run_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    unique_key: Mapped[str | None] = mapped_column(Text)
+    limit_key: Mapped[str | None] = mapped_column(Text)
+    parent_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("jobs.job_id", ondelete="SET NULL"))
+    requeue_of: Mapped[UUID | None] = mapped_column(Uuid)
+    effect_id: Mapped[UUID | None] = mapped_column(Uuid)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    completion: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     lost_attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     max_attempts: Mapped[int] = mapped_column(SmallInteger)
     dispatch_no: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     dispatched_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    queued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    blocked_by: Mapped[str | None] = mapped_column(Text)
+    blocked_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    blocked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    blocked_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    snoozes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_owner: Mapped[str | None] = mapped_column(Text)
     lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -61,6 +88,8 @@ class JobRow(Row):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error_fingerprint: Mapped[str | None] = mapped_column(Text)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     principal_id: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
@@ -71,10 +100,40 @@ class JobRow(Row):
         CheckConstraint(f"state in ({in_list([state.value for state in JobState])})", name="state"),
         CheckConstraint(f"(state in ({_TERMINAL})) = (finished_at is not null)", name="finished"),
         CheckConstraint("(state = 'running') = (lease_token is not null)", name="leased"),
+        CheckConstraint(
+            f"blocked_by is null or (state = 'queued' and blocked_by in ({in_list([r.value for r in BlockReason])}))",
+            name="blocked",
+        ),
         Index("ix_jobs_queued", "queue", "run_at", "job_id", postgresql_where=text("state = 'queued'")),
         Index("ix_jobs_due", "run_at", postgresql_where=text("state in ('scheduled', 'retrying')")),
         Index("ix_jobs_leased", "lease_expires_at", postgresql_where=text("state = 'running'")),
         Index("ix_jobs_finished", "finished_at", postgresql_where=text(f"state in ({_TERMINAL})")),
+        # What was never rung has no `dispatched_at`, what Redis may have forgotten an old one.
+        Index("ix_jobs_dispatched", "dispatched_at", postgresql_where=text("state = 'queued' and blocked_by is null")),
+        Index(
+            "ix_jobs_blocked",
+            "blocked_by",
+            "limit_key",
+            text("priority desc"),
+            "run_at",
+            postgresql_where=text("blocked_by is not null"),
+        ),
+        Index("ix_jobs_limited", "limit_key", postgresql_where=text("state = 'running' and limit_key is not null")),
+        Index(
+            "ix_jobs_deadline",
+            "expires_at",
+            postgresql_where=text(f"expires_at is not null and state in ({_WAITING})"),
+        ),
+        Index("ix_jobs_failed", "error_fingerprint", "finished_at", postgresql_where=text("state = 'failed'")),
+        Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+        Index("ix_jobs_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'::jsonb")),
+        Index(
+            "uq_jobs_unique_key",
+            "unique_key",
+            unique=True,
+            postgresql_where=text(f"unique_key is not null and state in ({_LIVE})"),
+        ),
+        Index("uq_jobs_requeue_of", "requeue_of", unique=True, postgresql_where=text("requeue_of is not null")),
         # A slot kept free on each page lets the life of a row stay on it.
         {"postgresql_with": {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
@@ -97,6 +156,13 @@ class JobAttemptRow(Row):
     queue_wait_ms: Mapped[float] = mapped_column(Double)
     run_ms: Mapped[float] = mapped_column(Double)
     detail: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    worker_version: Mapped[str | None] = mapped_column(Text)
+    fingerprint: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    queued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    blocked_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    claim_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
 
     __table_args__ = (
         CheckConstraint(f"outcome in ({in_list([outcome.value for outcome in AttemptOutcome])})", name="outcome"),
