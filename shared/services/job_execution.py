@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid4
@@ -105,10 +106,12 @@ class JobExecution:
 
     async def _claim(self, ring: Ring) -> ClaimedJob | None:
         """Claim the job, waiting while the database is away: the ring keeps its slot, and the queue is not emptied."""
+        # The token stays the same over all tries: a claim whose commit was not heard of is found by it.
+        token = uuid4()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
-                    return await self._claims.submit(ring)
+                    return await self._claims.submit((ring, token))
                 except (StorageUnavailableError, BufferFullError) as error:
                     _log.warning("ring_not_claimed_yet", job_id=str(ring.job_id), error=repr(error))
                 await _pause()
@@ -152,16 +155,15 @@ class JobExecution:
                     end = self._end_of(end.claimed, Worked(failure=UNRECORDABLE))
                 await _pause()
 
-    async def _flush_claims(self, rings: Sequence[Ring]) -> list[ClaimedJob | None]:
-        tokens = [uuid4() for _ in rings]
+    async def _flush_claims(self, claims: Sequence[tuple[Ring, UUID]]) -> list[ClaimedJob | None]:
         async with self._database.transaction() as work:
             claimed, changes = await LeaseStore(work).claim_queued(
-                list(zip(rings, tokens, strict=True)), owner=self._leases.owner, lease=self._leases.duration
+                claims, owner=self._leases.owner, lease=self._leases.duration
             )
         self._announcer.announce(changes)
         # The token tells a job rung twice in one batch apart: only one of the two rings has it.
-        jobs = [claimed.get(ring.job_id) for ring in rings]
-        return [job if job and job.lease_token == token else None for job, token in zip(jobs, tokens, strict=True)]
+        jobs = [(claimed.get(ring.job_id), token) for ring, token in claims]
+        return [job if job and job.lease_token == token else None for job, token in jobs]
 
     async def _flush_ends(self, ends: Sequence[JobEnd]) -> list[bool]:
         async with self._database.transaction() as work:

@@ -36,7 +36,7 @@ class LeaseStore:
     async def claim_queued(
         self, rings: Sequence[tuple[Ring, UUID]], *, owner: str, lease: timedelta
     ) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
-        """Take the jobs whose dispatch still stands, each under its own lease token.
+        """Take the jobs whose dispatch still stands, each under its own lease token; twice under one token is once.
 
         What is not in the answer was stale (claimed by somebody else, cancelled, past its deadline, dispatched anew),
         or is not free to go: its queue is paused, or it has a limit key. A row that another transaction holds is
@@ -48,14 +48,17 @@ class LeaseStore:
             with rung as (
                 select j.job_id, r.token
                 from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
-                join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no and j.state = 'queued'
-                where j.blocked_by is null and j.limit_key is null and (j.expires_at is null or j.expires_at > now())
-                  and not exists (select from queues q where q.queue = j.queue and q.paused_at is not null)
+                join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no
+                where j.lease_token = r.token or (
+                  j.state = 'queued' and j.blocked_by is null and j.limit_key is null
+                  and (j.expires_at is null or j.expires_at > now())
+                  and not exists (select from queues q where q.queue = j.queue and q.paused_at is not null))
                 order by j.job_id for update of j
             )
             update jobs j
-            set state = 'running', attempt = attempt + 1, lease_token = rung.token, lease_owner = $4,
-                lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1, updated_at = now()
+            set state = 'running', attempt = attempt + (state = 'queued')::int, lease_token = rung.token,
+                lease_owner = $4, lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1,
+                updated_at = now()
             from rung where j.job_id = rung.job_id
             returning j.version, j.state, {CLAIMED_COLUMNS}
             """,

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from job_bench import Bench, Work, ring_of
@@ -10,10 +11,12 @@ from job_bench import Bench, Work, ring_of
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import AttemptOutcome, Failure, JobState
 from shared.domain.leases import ClaimedJob
+from shared.services import job_execution
 from shared.services.job_control import CancelOutcome
 from shared.storage.database import UnitOfWork
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_store import JobStore
+from shared.storage.lease_store import LeaseStore
 from shared.task_queue import TaskQueue
 
 
@@ -74,6 +77,27 @@ async def test_a_job_rung_twice_at_once_runs_once(bench: Bench) -> None:
     outcomes = await asyncio.gather(*(worker.run(ring_of(job)) for worker in (first, first, second, second)))
     assert sorted(outcome or "" for outcome in outcomes) == ["", "", "", "succeeded"]
     assert held.runs == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_found_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit reached the database but not us: trying again finds the lease, and no attempt is spent."""
+    job = await bench.submitted()
+    claim = LeaseStore.claim_queued
+    answers = iter([StorageUnavailableError("the answer was lost")])
+
+    async def claim_and_hear_nothing(store: LeaseStore, *arguments: Any, **named: Any) -> Any:
+        claimed = await claim(store, *arguments, **named)
+        await store._work.connection.commit()
+        for error in answers:
+            raise error
+        return claimed
+
+    monkeypatch.setattr(LeaseStore, "claim_queued", claim_and_hear_nothing)
+    monkeypatch.setattr(job_execution, "RETRY_SECONDS", 0.0)
+    execution, _ = bench.worker(succeed)
+    assert await execution.run(ring_of(job)) is AttemptOutcome.SUCCEEDED
+    assert await bench.outcomes(job.job_id) == ["succeeded"]
+    assert (await bench.job(job.job_id)).attempt == 1
 
 
 async def test_a_failed_attempt_waits_for_its_retry(bench: Bench) -> None:
