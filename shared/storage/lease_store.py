@@ -134,8 +134,9 @@ class LeaseStore:
     ) -> None:
         """Write down each try, with the worker's `version` where it is known.
 
-        Those whose job is not among `accepted` came too late and are `fenced`.
-        A try already written (the commit's answer was lost and the write repeated) stays as it is.
+        Those whose job is not among `accepted` came too late and are `fenced`: they say more than the `lost` that
+        upkeep wrote down for them. Any other try already written (the commit's answer was lost and the write repeated)
+        stays as it is.
         """
         outcomes = [end.outcome if end.claimed.job_id in accepted else AttemptOutcome.FENCED for end in ends]
         await self._work.run(
@@ -152,7 +153,12 @@ class LeaseStore:
                  as a (job_id, attempt, dispatch_no, started_at, finished_at, outcome, code, message,
                        queue_wait_ms, detail, fingerprint, due_at, queued_at, blocked_ms, claim_ms)
             where exists (select from jobs where jobs.job_id = a.job_id)
-            on conflict do nothing
+            on conflict (job_id, attempt, dispatch_no) do update
+            set outcome = excluded.outcome, finished_at = excluded.finished_at, code = excluded.code,
+                message = excluded.message, run_ms = excluded.run_ms, detail = excluded.detail,
+                worker_version = excluded.worker_version, fingerprint = excluded.fingerprint,
+                claim_ms = excluded.claim_ms, recorded_at = now()
+            where job_attempts.outcome = 'lost' and excluded.outcome = 'fenced'
             """,
             [end.claimed.job_id for end in ends],
             [end.claimed.attempt for end in ends],

@@ -153,7 +153,7 @@ async def test_a_lost_lease_fences_the_result(bench: Bench) -> None:
     assert await running is AttemptOutcome.FENCED
     done = await bench.job(job.job_id)
     assert (done.state, done.result) == (JobState.SUCCEEDED, {"delivered": True})
-    assert await bench.outcomes(job.job_id) == ["lost", "succeeded"]
+    assert await bench.outcomes(job.job_id) == ["fenced", "succeeded"]
 
 
 async def test_the_heartbeat_stops_work_whose_lease_is_gone(bench: Bench) -> None:
