@@ -1,8 +1,8 @@
-"""The only home of pub/sub: what happened to jobs is told to every process that listens."""
+"""The only home of pub/sub: what happened to jobs, and what was ordered, is told to every process that listens."""
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,12 @@ from shared.domain.jobs import JobState
 from shared.domain.leases import JobChange
 
 JOB_CHANNEL = "tocsin:events:jobs"
+ORDER_CHANNEL = "tocsin:events:orders"
 PUBLISH_TIMEOUT_SECONDS = 2.0
 RECONNECT_SECONDS = 0.5
+
+SILENCE_SECONDS = 5.0
+"""A subscription that hears nothing for this long asks whether it still stands, and for as long again for an answer."""
 
 _log = structlog.get_logger()
 
@@ -31,14 +35,9 @@ class JobEvents:
 
     async def publish(self, changes: Sequence[JobChange]) -> None:
         """Tell the changes in one message; while Redis is away nobody hears them, and readers find them by reading."""
-        if not changes:
-            return
-        body = msgspec.json.encode([(str(change.job_id), change.version, change.state.value) for change in changes])
-        try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
-                await self._redis.publish(JOB_CHANNEL, body)
-        except REDIS_AWAY as error:
-            _log.debug("job_events_not_published", error=repr(error))
+        if changes:
+            body = [(str(change.job_id), change.version, change.state.value) for change in changes]
+            await _publish(self._redis, JOB_CHANNEL, body)
 
     def publish_soon(self, changes: Sequence[JobChange]) -> None:
         """Tell the changes without waiting; those that come together share a message."""
@@ -64,22 +63,67 @@ class JobEvents:
 
         `reconnected` is called whenever the subscription stands anew, because changes may have been missed before.
         """
-        while True:
-            try:
-                await self._listen_once(heard, reconnected)
-            except REDIS_AWAY as error:
-                _log.debug("job_events_reconnecting", error=repr(error))
-            await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
 
-    async def _listen_once(self, heard: Callable[[JobChange], None], reconnected: Callable[[], None]) -> None:
-        async with self._redis.pubsub() as subscription:
-            await subscription.subscribe(JOB_CHANNEL)
-            while True:
-                message: dict[str, Any] | None = await subscription.get_message(timeout=1.0)
-                if message is None:
-                    continue
-                if message["type"] == "subscribe":
-                    reconnected()
-                elif message["type"] == "message":
-                    for job_id, version, state in msgspec.json.decode(message["data"]):
-                        heard(JobChange(job_id=UUID(job_id), version=version, state=JobState(state)))
+        def hear(changes: Any) -> None:  # noqa: ANN401 - JSON is any value
+            for job_id, version, state in changes:
+                heard(JobChange(job_id=UUID(job_id), version=version, state=JobState(state)))
+
+        await _listen(self._redis, JOB_CHANNEL, hear, reconnected=reconnected)
+
+
+class Orders:
+    """Tells workers that something was ordered, of a job they run or of themselves; a hint, the order is in the rows.
+
+    One that is lost costs time only: the next heartbeat brings it.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def publish(self, ids: Iterable[UUID | str]) -> None:
+        """Tell whoever runs these jobs, or is a worker of these ids, to look; call it after the commit."""
+        body = [str(each) for each in ids]
+        if body:
+            await _publish(self._redis, ORDER_CHANNEL, body)
+
+    async def listen(
+        self, heard: Callable[[frozenset[str]], None], *, reconnected: Callable[[], None] = lambda: None
+    ) -> None:
+        """Call `heard` with the ids of each message until cancelled, `reconnected` when some may have been missed."""
+        await _listen(self._redis, ORDER_CHANNEL, lambda ids: heard(frozenset(ids)), reconnected=reconnected)
+
+
+async def _publish(redis: Redis, channel: str, body: object) -> None:
+    try:
+        async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+            await redis.publish(channel, msgspec.json.encode(body))
+    except REDIS_AWAY as error:
+        _log.debug("events_not_published", channel=channel, error=repr(error))
+
+
+async def _listen(redis: Redis, channel: str, heard: Callable[[Any], None], *, reconnected: Callable[[], None]) -> None:
+    while True:
+        try:
+            await _listen_once(redis, channel, heard, reconnected)
+        except REDIS_AWAY as error:
+            _log.debug("events_reconnecting", channel=channel, error=repr(error))
+        await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+
+
+async def _listen_once(
+    redis: Redis, channel: str, heard: Callable[[Any], None], reconnected: Callable[[], None]
+) -> None:
+    is_asked = False
+    async with redis.pubsub() as subscription:
+        await subscription.subscribe(channel)
+        while True:
+            message: dict[str, Any] | None = await subscription.get_message(timeout=SILENCE_SECONDS)
+            if message is None:
+                if is_asked:
+                    raise TimeoutError("the subscription is silent")
+                await subscription.ping()
+            elif message["type"] == "subscribe":
+                reconnected()
+            elif message["type"] == "message":
+                heard(msgspec.json.decode(message["data"]))
+            is_asked = message is None

@@ -6,7 +6,7 @@ from arq.connections import ArqRedis
 
 from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
-from shared.events import JobEvents
+from shared.events import JobEvents, Orders
 from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
@@ -31,6 +31,7 @@ class ProcessContext:
     task_queue: TaskQueue
     doorbell: Doorbell
     events: JobEvents
+    orders: Orders
     announcer: Announcer
     submission: JobSubmission
     control: JobControl
@@ -60,6 +61,7 @@ class ProcessContext:
             task_queue=task_queue,
             doorbell=doorbell,
             events=events,
+            orders=Orders(redis),
             announcer=Announcer(doorbell, events),
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
             control=JobControl(database, events),
