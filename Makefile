@@ -32,7 +32,7 @@ format: .venv/test.stamp
 
 # The locks carry names, versions and hashes, and no address of a registry.
 lock: .venv/uv.stamp
-	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --extra embedded --output-file requirements.lock pyproject.toml
+	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --extra diagnostics --extra embedded --output-file requirements.lock pyproject.toml
 	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --all-extras --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
 
 .venv/uv.stamp:

@@ -104,6 +104,21 @@ class Settings(BaseSettings):
         default=None,
         description="A file that a worker touches every 5 s while it lives, for a container's health check.",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]",
+        description="The OpenTelemetry collector that spans are sent to over HTTP, e.g. `http://127.0.0.1:4318`.",
+    )
+    trace_ratio: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="The share of the traces begun here that is recorded."
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None,
+        description="Where Tocsin's own errors are reported: the DSN of Sentry, or of what speaks like it.",
+    )
+    slow_query_ms: int = Field(
+        default=500, ge=0, le=60_000, description="A database statement that takes as long is logged; 0 for none."
+    )
     hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
     smtp_url: SecretStr | None = Field(
         default=None,
