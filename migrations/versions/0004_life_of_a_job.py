@@ -47,6 +47,7 @@ def add_job_columns() -> None:
         sa.Column("blocked_since", MOMENT),
         sa.Column("blocked_until", MOMENT),
         sa.Column("blocked_ms", sa.Double, server_default=sa.text("0"), nullable=False),
+        sa.Column("place_until", MOMENT),
         sa.Column("snoozes", sa.SmallInteger, server_default=sa.text("0"), nullable=False),
         sa.Column("error_fingerprint", sa.Text),
         sa.Column("progress", JSONB),
@@ -66,8 +67,13 @@ def add_job_columns() -> None:
 def add_job_indexes() -> None:
     for name, columns, where in (
         ("ix_jobs_dispatched", ["dispatched_at"], "state = 'queued' and blocked_by is null"),
-        ("ix_jobs_blocked", ["blocked_by", "limit_key", sa.text("priority desc"), "run_at"], "blocked_by is not null"),
-        ("ix_jobs_limited", ["limit_key"], "state = 'running' and limit_key is not null"),
+        ("ix_jobs_blocked", ["limit_key", sa.text("priority desc"), "run_at"], "blocked_by in ('concurrency', 'rate')"),
+        ("ix_jobs_paused", ["queue", sa.text("priority desc"), "run_at"], "blocked_by = 'paused'"),
+        (
+            "ix_jobs_limited",
+            ["limit_key"],
+            "limit_key is not null and (state = 'running' or (state = 'queued' and place_until is not null))",
+        ),
         ("ix_jobs_deadline", ["expires_at"], f"expires_at is not null and state in {WAITING}"),
         ("ix_jobs_failed", ["error_fingerprint", "finished_at"], "state = 'failed'"),
         ("ix_jobs_parent", ["parent_id"], "parent_id is not null"),
@@ -151,8 +157,9 @@ def create_queues_and_limits() -> None:
         "queues",
         sa.Column("queue", sa.Text, nullable=False),
         sa.Column("paused_at", MOMENT),
-        sa.Column("paused_by", sa.Text),
-        sa.Column("pause_reason", sa.Text),
+        sa.Column("draining_at", MOMENT),
+        sa.Column("changed_by", sa.Text),
+        sa.Column("reason", sa.Text),
         sa.Column("admission_limit", sa.Integer),
         sa.Column("updated_at", MOMENT, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("queue", name=op.f("pk_queues")),
@@ -203,7 +210,7 @@ def downgrade() -> None:
     # Dropping a column drops the indexes that stand on it.
     for column in (
         "unique_key", "limit_key", "parent_id", "requeue_of", "effect_id", "traceparent", "completion", "queued_at",
-        "blocked_by", "blocked_since", "blocked_until", "blocked_ms", "snoozes", "error_fingerprint", "progress",
+        "blocked_by", "blocked_since", "blocked_until", "blocked_ms", "place_until", "snoozes", "error_fingerprint", "progress",
     ):  # fmt: skip
         op.drop_column("jobs", column)
     op.drop_index("ix_jobs_deadline", "jobs")

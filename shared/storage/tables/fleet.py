@@ -42,14 +42,18 @@ class WorkerRow(Row):
 
 
 class QueueRow(Row):
-    """What people have set of a queue; one without a row runs, under the default admission limit."""
+    """What people have set of a queue; one without a row runs, under the default admission limit.
+
+    `changed_by` and `reason` are of the latest pause, drain or resumption.
+    """
 
     __tablename__ = "queues"
 
     queue: Mapped[str] = mapped_column(Text, primary_key=True)
     paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    paused_by: Mapped[str | None] = mapped_column(Text)
-    pause_reason: Mapped[str | None] = mapped_column(Text)
+    draining_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    changed_by: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
     admission_limit: Mapped[int | None] = mapped_column(Integer)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
 

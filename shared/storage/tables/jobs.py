@@ -43,6 +43,8 @@ _TERMINAL = in_list([state.value for state in TERMINAL_STATES])
 _LIVE = in_list([state.value for state in LIVE_STATES])
 _WAITING = in_list([state.value for state in WAITING_STATES])
 _ALWAYS = text("now()")
+PLACE_TAKEN = "limit_key is not null and (state = 'running' or (state = 'queued' and place_until is not null))"
+"""What a query has to say to be answered by the index of limits."""
 
 
 class JobRow(Row):
@@ -79,6 +81,7 @@ class JobRow(Row):
     blocked_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     blocked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     blocked_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    place_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     snoozes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_owner: Mapped[str | None] = mapped_column(Text)
@@ -112,13 +115,20 @@ class JobRow(Row):
         Index("ix_jobs_dispatched", "dispatched_at", postgresql_where=text("state = 'queued' and blocked_by is null")),
         Index(
             "ix_jobs_blocked",
-            "blocked_by",
             "limit_key",
             text("priority desc"),
             "run_at",
-            postgresql_where=text("blocked_by is not null"),
+            postgresql_where=text("blocked_by in ('concurrency', 'rate')"),
         ),
-        Index("ix_jobs_limited", "limit_key", postgresql_where=text("state = 'running' and limit_key is not null")),
+        Index(
+            "ix_jobs_paused",
+            "queue",
+            text("priority desc"),
+            "run_at",
+            postgresql_where=text("blocked_by = 'paused'"),
+        ),
+        # Who takes one of a limit's places: those that run, and those let go for whom a place is kept.
+        Index("ix_jobs_limited", "limit_key", postgresql_where=text(PLACE_TAKEN)),
         Index(
             "ix_jobs_deadline",
             "expires_at",
