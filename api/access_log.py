@@ -60,6 +60,8 @@ class AccessLog:
             "bytes": exchange.body_bytes,
             "principal": exchange.principal and exchange.principal.principal_id,
         }
+        if exchange.trace is not None:
+            line["trace_id"] = exchange.trace.trace_id
         self._gather(line)
 
     def flush(self) -> None:

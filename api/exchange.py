@@ -6,6 +6,7 @@ from typing import cast
 from starlette.types import Scope
 
 from shared.domain.access import Principal
+from shared.domain.traces import TraceContext
 
 _KEY = "tocsin.exchange"
 UNMATCHED = "unmatched"
@@ -29,6 +30,8 @@ class Exchange:
     headers: dict[bytes, bytes] = field(repr=False)
     principal: Principal | None = None
     """Who sends it; None until the gate has let it in."""
+    trace: TraceContext | None = None
+    """Whose trace it is part of, its own span being the latest, if tracing is on or the client is in one."""
     route: str = ""
     status: int = 0
     body_bytes: int = 0

@@ -16,6 +16,8 @@ from api.metrics import ApiMetrics
 from api.problem_kinds import INTERNAL_ERROR
 from api.problems import problem_answer, problem_of
 from api.request_body import BoundedBody
+from api.request_spans import describe_request, request_span
+from shared.telemetry import current_trace, report_error
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _log = structlog.get_logger()
@@ -46,13 +48,16 @@ class Front:
         put_exchange(scope, exchange)
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
-        try:
-            await self._answer(inner, receive, _Sender(send, exchange, is_head=inner is not scope))
-        finally:
-            seconds = time.perf_counter() - exchange.started
-            exchange.route = exchange.route or route_of(inner)
-            self._metrics.observe_request(exchange, scope["method"], seconds=seconds)
-            self._access_log.write(exchange, scope["method"], path=scope["path"], seconds=seconds)
+        with request_span(scope, headers) as answered:
+            exchange.trace = current_trace()
+            try:
+                await self._answer(inner, receive, _Sender(send, exchange, is_head=inner is not scope))
+            finally:
+                seconds = time.perf_counter() - exchange.started
+                exchange.route = exchange.route or route_of(inner)
+                describe_request(answered, exchange, scope)
+                self._metrics.observe_request(exchange, scope["method"], seconds=seconds)
+                self._access_log.write(exchange, scope["method"], path=scope["path"], seconds=seconds)
 
     async def _answer(self, scope: Scope, receive: Receive, send: "_Sender") -> None:
         body = BoundedBody(receive, self._max_body_bytes)
@@ -60,12 +65,13 @@ class Front:
             send.exchange.principal = await self._gate.admit(scope, send.exchange.headers)
             await self._app(scope, body, send)
         except Exception as error:  # noqa: BLE001 - the last place that can tell the client
-            await self._tell(error, body, send)
+            await self._tell(error, body, send, method=scope["method"])
 
-    async def _tell(self, error: Exception, body: BoundedBody, send: "_Sender") -> None:
+    async def _tell(self, error: Exception, body: BoundedBody, send: "_Sender", *, method: str) -> None:
         problem = problem_of(error)
         if problem.kind is INTERNAL_ERROR:
             _log.error("request_failed", exc_info=error)
+            report_error(error, where="request", request_id=send.exchange.request_id, method=method)
         if send.exchange.status:
             return
         if b"expect" not in send.exchange.headers:

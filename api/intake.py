@@ -11,6 +11,7 @@ from api.schemas.submissions import SUBMISSION, max_attempts_of
 from api.validation import read_json, read_model, refuse_nul
 from shared.domain.jobs import JobKind, NewJob
 from shared.services.job_submission import Idempotency, Submission
+from shared.telemetry import current_trace
 
 _SPEC_FIELDS = {JobKind.COLLECT: ("targets",), JobKind.NOTIFY: ("channel", "message")}
 
@@ -28,6 +29,7 @@ def read_job(body: bytes, *, principal_id: str, now: datetime, prefix: str = "")
     # The model has just found it to be an object.
     raw = cast(dict[str, Any], read_json(body))
     kind = JobKind(model.kind)
+    trace = current_trace()
     return NewJob(
         job_id=uuid7(),
         kind=kind,
@@ -36,6 +38,7 @@ def read_job(body: bytes, *, principal_id: str, now: datetime, prefix: str = "")
         max_attempts=max_attempts_of(model, kind),
         principal_id=principal_id,
         labels=model.labels,
+        traceparent=None if trace is None else str(trace),
     )
 
 

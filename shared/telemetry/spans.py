@@ -103,10 +103,10 @@ class Span:
         """Whether what is told of it goes anywhere."""
         return self._recording is not None
 
-    def annotate(self, **attributes: str | float) -> None:
-        """Add attributes; `__` in a name stands for a dot."""
+    def annotate(self, attributes: Attributes) -> None:
+        """Add attributes."""
         if self._recording is not None:
-            self._recording.annotate({name.replace("__", "."): value for name, value in attributes.items()})
+            self._recording.annotate(attributes)
 
     def rename(self, name: str) -> None:
         """Give it a name known only now."""
@@ -137,7 +137,8 @@ class Span:
             structlog.contextvars.reset_contextvars(**self._bound)
 
 
-_NO_SPAN = Span(None)
+NO_SPAN = Span(None)
+"""What is neither recorded nor part of a trace."""
 
 
 def current_trace() -> TraceContext | None:
@@ -160,7 +161,7 @@ def span(
     """
     tracer = _Process.tracer
     if tracer is None:
-        return _NO_SPAN if parent is None else Span(parent)
+        return NO_SPAN if parent is None else Span(parent)
     recording = tracer.start(SpanStart(name, kind, parent or _current.get(), links, attributes or {}))
     return Span(recording.trace, recording)
 
