@@ -5,10 +5,11 @@ from datetime import datetime
 
 import orjson
 
-from shared.domain.job_status import JobStatus
+from shared.domain import job_status
+from shared.domain.job_status import JobStatus, links_of
 from shared.domain.jobs import JobState
 
-JOBS_PATH = "/api/v1/jobs"
+JOBS_PATH = job_status.JOBS_PATH
 LONGEST_RETRY_SECONDS = 60
 _EMPTY = orjson.Fragment(b"{}")
 
@@ -39,10 +40,8 @@ def entry_of(status: JobStatus) -> JobEntry:
 
 def job_json(status: JobStatus) -> dict[str, object]:
     """The job as `JobView` describes it, ready for orjson with `OPT_UTC_Z`."""
-    job_id = str(status.job_id)
-    path = f"{JOBS_PATH}/{job_id}"
     return {
-        "id": job_id,
+        "id": str(status.job_id),
         "kind": status.kind.value,
         "state": status.state.value,
         "done": status.is_done,
@@ -57,13 +56,7 @@ def job_json(status: JobStatus) -> dict[str, object]:
         "result": _as_written(status.result),
         "error": _as_written(status.error),
         "version": status.version,
-        "links": {
-            "self": path,
-            "spec": f"{path}/spec",
-            "samples": f"{path}/samples",
-            "attempts": f"{path}/attempts",
-            "cancel": f"{path}/cancel",
-        },
+        "links": links_of(status.job_id),
     }
 
 

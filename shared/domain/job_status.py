@@ -9,6 +9,20 @@ import msgspec
 
 from shared.domain.jobs import Job, JobKind, JobState
 
+JOBS_PATH = "/api/v1/jobs"
+
+
+def links_of(job_id: UUID) -> dict[str, str]:
+    """Where more is told about a job: paths on this server."""
+    path = f"{JOBS_PATH}/{job_id}"
+    return {
+        "self": path,
+        "spec": f"{path}/spec",
+        "samples": f"{path}/samples",
+        "attempts": f"{path}/attempts",
+        "cancel": f"{path}/cancel",
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:

@@ -1,6 +1,6 @@
 """A worker's right to a running job, what it says at the end, and what becomes of a job whose worker fell silent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,12 @@ class JobChange:
 def next_ring(claimed: ClaimedJob) -> Ring:
     """The ring of a claimed job that was queued again."""
     return Ring(claimed.job_id, claimed.dispatch_no + 1, claimed.queue, rank_of(claimed.due_at, claimed.priority))
+
+
+def told_ends(ends: Iterable[JobEnd], changes: Mapping[UUID, JobChange]) -> list[UUID]:
+    """The jobs among `ends` that have ended by these changes and have a webhook to be told."""
+    jobs = (end.claimed for end in ends if end.claimed.has_completion)
+    return [job.job_id for job in jobs if job.job_id in changes and changes[job.job_id].state.is_terminal]
 
 
 class RescueReason(StrEnum):

@@ -1,8 +1,10 @@
 """What can be told, and to whom: one frozen model a kind of channel."""
 
-from typing import Annotated, Literal
+import base64
+import binascii
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
 
 # Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
 _ADDRESS_PART = r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+"
@@ -15,6 +17,66 @@ class Message(BaseModel):
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     text: Annotated[str, Field(max_length=20_000)] = ""
+
+
+class Event(BaseModel):
+    """What happened, as a webhook's body tells it (Standard Webhooks); only Tocsin itself makes one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    type: str
+    timestamp: str
+    """RFC 3339."""
+    data: dict[str, Any]
+
+
+class EventMessage(Message):
+    """A message of Tocsin's own: programs are told the event, people read title and text."""
+
+    event: Event
+
+
+SECRET_BYTES = range(24, 65)
+
+
+def read_webhook_secret(secret: str) -> bytes:
+    """The bytes of a webhook's secret.
+
+    Raises:
+        ValueError: it is not what Standard Webhooks asks for; the message does not tell it.
+    """
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_") + "==")
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) not in SECRET_BYTES:
+        raise ValueError('the secret is not "whsec_" and 24 to 64 bytes in base64')
+    return key
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    read_webhook_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[
+    SecretStr,
+    AfterValidator(_check_secret),
+    WithJsonSchema(
+        {"type": "string", "format": "webhook-secret", "examples": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}
+    ),
+]
+
+
+class CompletionWebhook(BaseModel):
+    """An address that is told a job's end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    url: Annotated[
+        str, Field(min_length=8, max_length=4096, pattern=r"^https?://[^\s/]", examples=["https://hooks.example/jobs"])
+    ]
+    secret: Annotated[WebhookSecret | None, Field(description="Signs what is told; unsigned without one.")] = None
 
 
 class WebhookChannel(BaseModel):

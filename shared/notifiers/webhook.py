@@ -1,7 +1,5 @@
 """The `webhook` notifier: a signed POST after Standard Webhooks (https://www.standardwebhooks.com)."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +9,7 @@ from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
 from shared.domain.jobs import Failure
-from shared.domain.notifications import Message, WebhookChannel
+from shared.domain.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
 from shared.notifiers.base import Delivery
 from shared.notifiers.retry_after import parse_retry_after
 from shared.transport.curl import CurlClient
@@ -20,7 +18,6 @@ from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
 TIMEOUT_SECONDS = 20.0
 """Within the 15 to 30 seconds that Standard Webhooks asks senders to wait."""
 KEPT_ANSWER_BYTES = 1024
-SECRET_BYTES = range(24, 65)
 
 _PERMANENT_FAULTS = frozenset({"blocked_by_policy", "invalid_url", "invalid_header"})
 _GONE = 410
@@ -66,6 +63,8 @@ class WebhookNotifier:
 
 def write_body(message: Message, *, notification_id: UUID, now: datetime) -> bytes:
     """The payload, `type`, `timestamp` and `data`; the same over all tries of an id that carries its time (UUIDv7)."""
+    if isinstance(message, EventMessage):
+        return orjson.dumps(message.event.model_dump())
     is_timed = notification_id.version == 7  # noqa: PLR2004 - RFC 9562's number of the version.
     moment = datetime.fromtimestamp((notification_id.int >> 80) / 1000, UTC) if is_timed else now
     data = {"id": str(notification_id), "title": message.title, "text": message.text}
@@ -95,20 +94,9 @@ def _sign(channel: WebhookChannel, body: bytes, *, notification_id: UUID, now: d
     headers = {"webhook-id": str(notification_id), "webhook-timestamp": str(int(now.timestamp()))}
     if channel.secret is None:
         return headers
-    key = _read_secret(channel.secret.get_secret_value())
+    key = read_webhook_secret(channel.secret.get_secret_value())
     signature = Webhook(key).sign(msg_id=str(notification_id), timestamp=now, data=body.decode())
     return {**headers, "webhook-signature": signature}
-
-
-def _read_secret(secret: str) -> bytes:
-    """The key's bytes; ValueError, without the secret in it, when they are not what the standard asks for."""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_") + "==")
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) not in SECRET_BYTES:
-        raise ValueError('the secret is not "whsec_" and 24 to 64 bytes in base64')
-    return key
 
 
 def _detail(result: HttpAnswer | HttpFault) -> dict[str, Any]:

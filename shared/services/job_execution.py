@@ -15,10 +15,11 @@ from uuid_utils.compat import uuid4
 from shared.clock import Clock
 from shared.domain.attempts import ReportProgress, Worked, end_of_interruption, end_of_work
 from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobEnd, next_ring
+from shared.domain.leases import ClaimedJob, JobEnd, next_ring, told_ends
 from shared.domain.steps import Step, StepHook, no_hook
 from shared.services.announcer import Announcer
 from shared.services.leases import Lease, Leases
+from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
@@ -172,9 +173,11 @@ class JobExecution:
             await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted, version=VERSION)
             kept = [end for end in ends if end.claimed.job_id in accepted]
             await SampleStore(work).record([sample for end in kept for sample in end.samples])
+            completions = await CompletionStore(work).add_for(told_ends(kept, accepted))
         self._on_step(Step.RECORDED)
         queued_again = [end.claimed for end in kept if accepted[end.claimed.job_id].state is JobState.QUEUED]
-        self._announcer.announce(list(accepted.values()), [next_ring(claimed) for claimed in queued_again])
+        rings = [next_ring(claimed) for claimed in queued_again] + completions
+        self._announcer.announce(list(accepted.values()), rings)
         return [end.claimed.job_id in accepted for end in ends]
 
 

@@ -13,10 +13,8 @@ from shared.domain.steps import Step, StepHook, no_hook
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.group_commit import BufferFullError, GroupCommit
 from shared.storage.idempotency_store import IdempotencyStore, KeyClaim
-from shared.storage.job_store import QUEUE_OF, JobStore
+from shared.storage.job_store import FIRST_DISPATCH, QUEUE_OF, JobStore
 from shared.task_queue import Doorbell
-
-FIRST_DISPATCH = 1
 
 
 class OverloadedError(Exception):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import Failure
 from shared.domain.leases import ClaimedJob
-from shared.domain.notifications import Channel, Message
+from shared.domain.notifications import Channel, Event, EventMessage, Message
 from shared.notifiers.base import Notifier
 
 
@@ -17,6 +17,14 @@ class _NotifySpec(BaseModel):
 
     channel: Channel
     message: Message
+    event: Event | None = None
+
+    @property
+    def told(self) -> Message:
+        """What the notifier tells."""
+        if self.event is None:
+            return self.message
+        return EventMessage(title=self.message.title, text=self.message.text, event=self.event)
 
 
 class NotifyWork:
@@ -32,7 +40,7 @@ class NotifyWork:
         except ValidationError:
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's channel", True))
         notifier = self._notifiers[spec.channel.kind]
-        delivery = await notifier.deliver(spec.channel, spec.message, notification_id=claimed.notification_id)
+        delivery = await notifier.deliver(spec.channel, spec.told, notification_id=claimed.notification_id)
         return Worked(
             result={"delivered": True} if delivery.failure is None else None,
             failure=delivery.failure,

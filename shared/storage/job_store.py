@@ -26,6 +26,9 @@ from shared.storage.database import UnitOfWork
 QUEUE_OF: Mapping[JobKind, str] = {kind: f"tocsin:{kind.value}" for kind in JobKind}
 """Collecting and telling never wait for each other, so each kind has its own queue."""
 
+FIRST_DISPATCH = 1
+"""The number of the ring that a submitted job waits for."""
+
 _JOB_COLUMNS = """
     job_id, kind, queue, state, spec, labels, run_at, attempt, max_attempts, dispatch_no, started_at, finished_at,
     cancel_requested_at, result, error, principal_id, version, created_at, updated_at, priority, expires_at, unique_key,
@@ -124,6 +127,11 @@ class JobStore:
 def change_of(row: Row[Any]) -> JobChange:
     """The change that a `returning job_id, version, state` tells of."""
     return JobChange(job_id=row.job_id, version=row.version, state=JobState(row.state))
+
+
+def first_ring(job: NewJob) -> Ring:
+    """The ring of a job that was inserted as `queued`."""
+    return Ring(job.job_id, FIRST_DISPATCH, QUEUE_OF[job.kind], rank_of(job.run_at, job.priority))
 
 
 def ring_of(row: Row[Any]) -> Ring:
