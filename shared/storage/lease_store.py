@@ -43,22 +43,35 @@ class LeaseStore:
         waited for, because upkeep may be confirming its ring: skipped, it would lie until its ring is missed. Every
         transaction takes several rows in the order of their ids, or skips.
         """
+        free = """
+            j.state = 'queued' and j.blocked_by is null and j.limit_key is null
+            and (j.expires_at is null or j.expires_at > now())
+            and not exists (select from queues q where q.queue = j.queue and q.paused_at is not null)
+        """
+        return await self._claim(rings, free, owner=owner, lease=lease)
+
+    async def claim_admitted(
+        self, rings: Sequence[tuple[Ring, UUID]], *, owner: str, lease: timedelta
+    ) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
+        """Take the jobs that have just been found free to go, their rows locked by this unit of work."""
+        return await self._claim(rings, "j.state = 'queued' and j.blocked_by is null", owner=owner, lease=lease)
+
+    async def _claim(
+        self, rings: Sequence[tuple[Ring, UUID]], is_free: str, *, owner: str, lease: timedelta
+    ) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
         rows = await self._work.fetch(
             f"""
             with rung as (
                 select j.job_id, r.token
                 from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
                 join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no
-                where j.lease_token = r.token or (
-                  j.state = 'queued' and j.blocked_by is null and j.limit_key is null
-                  and (j.expires_at is null or j.expires_at > now())
-                  and not exists (select from queues q where q.queue = j.queue and q.paused_at is not null))
+                where j.lease_token = r.token or ({is_free})
                 order by j.job_id for update of j
             )
             update jobs j
             set state = 'running', attempt = attempt + (state = 'queued')::int, lease_token = rung.token,
-                lease_owner = $4, lease_expires_at = now() + $5::interval, started_at = now(), version = version + 1,
-                updated_at = now()
+                lease_owner = $4, lease_expires_at = now() + $5::interval, started_at = now(), place_until = null,
+                version = version + 1, updated_at = now()
             from rung where j.job_id = rung.job_id
             returning j.version, j.state, {CLAIMED_COLUMNS}
             """,
