@@ -8,6 +8,7 @@ from typing import Any
 from shared.clock import Clock, utc_now
 from shared.domain.observation import Fault, Observation
 from shared.domain.targets import HttpTarget
+from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest, Trace
 
@@ -62,7 +63,7 @@ def _request(target: HttpTarget) -> HttpRequest:
     return HttpRequest(
         url=target.url,
         method=target.method,
-        headers={name: value.get_secret_value() for name, value in target.headers.items()},
+        headers=with_traceparent({name: value.get_secret_value() for name, value in target.headers.items()}),
         body=None if target.body is None else target.body.encode(),
         timeout_seconds=target.timeout.total_seconds(),
         follow_redirects=target.follow_redirects,

@@ -12,6 +12,7 @@ from shared.domain.jobs import Failure
 from shared.domain.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
 from shared.notifiers.base import Delivery
 from shared.notifiers.retry_after import parse_retry_after
+from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
 
@@ -44,7 +45,7 @@ class WebhookNotifier:
             HttpRequest(
                 url=channel.url,
                 method="POST",
-                headers={"Content-Type": "application/json", **signature},
+                headers=with_traceparent({"Content-Type": "application/json", **signature}),
                 body=body,
                 timeout_seconds=TIMEOUT_SECONDS,
                 follow_redirects=False,

@@ -20,6 +20,7 @@ from shared.domain.outcome import Outcome, Reading
 from shared.domain.target_identity import display_name, endpoint_of, host_of
 from shared.domain.targets import DatabaseTarget, FileTarget, Target
 from shared.services.collection_slots import CollectionSlots, NoSlotError
+from shared.telemetry import SpanKind, report_error, span
 
 _log = structlog.get_logger()
 
@@ -152,6 +153,16 @@ class Collection:
         return observation
 
     async def _observe(self, target: Target) -> Observation:
+        kind = SpanKind.INTERNAL if isinstance(target, FileTarget) else SpanKind.CLIENT
+        with span(f"collect {target.kind}", kind) as looked:
+            observation = await self._observe_in_time(target)
+            if looked.is_recorded:
+                looked.annotate({"tocsin.target.kind": target.kind, "tocsin.target.name": display_name(target)})
+                if observation.fault is not None:
+                    looked.fail(observation.fault.code)
+            return observation
+
+    async def _observe_in_time(self, target: Target) -> Observation:
         limit = target.timeout.total_seconds() + OVERRUN_SECONDS
         try:
             async with asyncio.timeout(limit):
@@ -163,6 +174,7 @@ class Collection:
             # Without the values of local variables, among which are the target's secrets.
             trace = "".join(traceback.format_tb(error.__traceback__))
             _log.error("collector_raised", target=display_name(target), error=type(error).__name__, traceback=trace)
+            report_error(error, where="collector", kind=target.kind)
             return Observation(0.0, fault=_INTERNAL)
 
 

@@ -18,6 +18,7 @@ from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
 from shared.domain.leases import ClaimedJob, JobEnd, next_ring, told_ends
 from shared.domain.steps import Step, StepHook, no_hook
 from shared.services.announcer import Announcer
+from shared.services.attempt_telemetry import attempt_span, tell_attempt
 from shared.services.leases import Lease, Leases
 from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
@@ -25,6 +26,7 @@ from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
 from shared.storage.lease_store import LeaseStore
 from shared.storage.sample_store import SampleStore
+from shared.telemetry import report_error
 
 _log = structlog.get_logger()
 
@@ -86,6 +88,7 @@ class JobExecution:
         self._on_step(Step.CLAIMED)
         with (
             structlog.contextvars.bound_contextvars(job_id=str(claimed.job_id), attempt=claimed.attempt),
+            attempt_span(claimed) as attempted,
             self._leases.held(claimed.lease_token) as lease,
         ):
             end = await self._attempt(claimed, lease)
@@ -95,6 +98,7 @@ class JobExecution:
             recording.add_done_callback(self._recordings.discard)
             is_recorded = await asyncio.shield(recording)
             outcome = end.outcome if is_recorded else AttemptOutcome.FENCED
+            tell_attempt(attempted, end, outcome=outcome)
             _log.info("attempt_ended", kind=claimed.kind.value, outcome=outcome.value, state=end.state.value)
             return outcome
 
@@ -135,6 +139,9 @@ class JobExecution:
             return Worked(failure=Failure("timeout", f"the work took longer than {WORK_TIMEOUT_SECONDS:.0f} s"))
         except Exception as error:  # noqa: BLE001 - whatever our own code raises is our error, and the attempt is tried again
             _log.exception("work_raised")
+            report_error(
+                error, where="work", job_id=str(claimed.job_id), kind=claimed.kind.value, attempt=claimed.attempt
+            )
             return Worked(
                 failure=Failure("internal", f"Tocsin failed at this job ({type(error).__name__}); see its log")
             )

@@ -10,6 +10,7 @@ import msgspec
 from shared.clock import Clock
 from shared.domain.jobs import Job, JobState, NewJob, Ring, rank_of
 from shared.domain.steps import Step, StepHook, no_hook
+from shared.services.submission_telemetry import commit_span
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.group_commit import BufferFullError, GroupCommit
 from shared.storage.idempotency_store import IdempotencyStore, KeyClaim
@@ -109,11 +110,12 @@ class JobSubmission:
 
     async def _flush(self, submissions: Sequence[Submission]) -> list[SubmissionResult]:
         now = self._clock()
-        async with self._database.transaction() as work:
-            held = await self._claim_keys(work, submissions)
-            fresh = [s for s in submissions if _holder(s, held) is None]
-            await JobStore(work).insert([s.job for s in fresh], now=now)
-            earlier = await JobStore(work).find_jobs([claim.job_id for claim in held.values()]) if held else {}
+        with commit_span([s.job for s in submissions]):
+            async with self._database.transaction() as work:
+                held = await self._claim_keys(work, submissions)
+                fresh = [s for s in submissions if _holder(s, held) is None]
+                await JobStore(work).insert([s.job for s in fresh], now=now)
+                earlier = await JobStore(work).find_jobs([claim.job_id for claim in held.values()]) if held else {}
         self._on_step(Step.SUBMITTED)
         jobs = {s.job.job_id: Accepted(as_submitted(s.job, now=now)) for s in fresh}
         self._ring([accepted.job for accepted in jobs.values()])

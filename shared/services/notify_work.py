@@ -10,6 +10,7 @@ from shared.domain.jobs import Failure
 from shared.domain.leases import ClaimedJob
 from shared.domain.notifications import Channel, Event, EventMessage, Message
 from shared.notifiers.base import Notifier
+from shared.telemetry import SpanKind, span
 
 
 class _NotifySpec(BaseModel):
@@ -40,7 +41,10 @@ class NotifyWork:
         except ValidationError:
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the job's channel", True))
         notifier = self._notifiers[spec.channel.kind]
-        delivery = await notifier.deliver(spec.channel, spec.told, notification_id=claimed.notification_id)
+        with span(f"notify {spec.channel.kind}", SpanKind.CLIENT) as told:
+            delivery = await notifier.deliver(spec.channel, spec.told, notification_id=claimed.notification_id)
+            if delivery.failure is not None:
+                told.fail(delivery.failure.code)
         return Worked(
             result={"delivered": True} if delivery.failure is None else None,
             failure=delivery.failure,

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from shared.storage.errors import StorageUnavailableError
@@ -64,7 +65,8 @@ class GroupCommit(Generic[ItemT, ResultT]):
         future.add_done_callback(_consume)
         self._pending.append((item, future))
         if self._flusher is None:
-            self._flusher = asyncio.create_task(self._run())
+            # A flush is everybody's: it must not carry the ids and the trace of whoever came first.
+            self._flusher = asyncio.create_task(self._run(), context=Context())
         return future
 
     async def drain(self) -> None:

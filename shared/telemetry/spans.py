@@ -141,6 +141,11 @@ NO_SPAN = Span(None)
 """What is neither recorded nor part of a trace."""
 
 
+def is_tracing() -> bool:
+    """Whether spans are recorded, for what is worth preparing only then."""
+    return _Process.tracer is not None
+
+
 def current_trace() -> TraceContext | None:
     """The trace that the work at hand is part of, if any."""
     return _current.get()
