@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     slow_query_ms: int = Field(
         default=500, ge=0, le=60_000, description="A database statement that takes as long is logged; 0 for none."
     )
+    job_days: int = Field(
+        default=30, ge=0, le=36_500, description="How many days ended jobs are kept, with their attempts; 0 for ever."
+    )
     hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
     smtp_url: SecretStr | None = Field(
         default=None,

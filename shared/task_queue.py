@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from time import time_ns
+from typing import cast
 
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
-from shared.broker import REDIS_AWAY, SOCKET_TIMEOUT_SECONDS, encode_ring
+from shared.broker import REDIS_AWAY, encode_ring
 from shared.domain.jobs import Ring
 
 RUN_JOB = "run_job"
@@ -50,20 +51,18 @@ class TaskQueue:
         self._redis = redis
         self._ring_script = redis.register_script(_RING)
 
-    async def ring(self, rings: Sequence[Ring]) -> None:
+    async def ring(self, rings: Sequence[Ring]) -> int:
         """Put the rings into their queues and wake as many idle workers: one script, one round trip a queue.
+
+        Answers how many of them did not wait there already.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away; the rows stay and are rung again by upkeep.
         """
-        by_queue: dict[str, list[Ring]] = {}
-        for ring in rings:
-            by_queue.setdefault(ring.queue, []).append(ring)
         async with asyncio.timeout(RING_TIMEOUT_SECONDS):
-            for queue, members in by_queue.items():
-                await self._ring_queue(queue, members)
+            return sum([await self._ring_queue(queue, members) for queue, members in _by_queue(rings).items()])
 
-    async def _ring_queue(self, queue: str, rings: Sequence[Ring]) -> None:
+    async def _ring_queue(self, queue: str, rings: Sequence[Ring]) -> int:
         now_ms = time_ns() // 1_000_000
         args: list[str | bytes | int] = [RING_KEPT_MS, job_key_prefix, MAX_WAKE_TOKENS]
         for ring in rings:
@@ -71,15 +70,47 @@ class TaskQueue:
             args.append(ring.rank_ms)
             args.append(f"{job_id}:{ring.dispatch_no}")
             args.append(serialize_job(RUN_JOB, (job_id, ring.dispatch_no), {}, None, now_ms, serializer=encode_ring))
-        await self._ring_script(keys=[queue, wake_key(queue)], args=args)
+        return cast("int", await self._ring_script(keys=[queue, wake_key(queue)], args=args))
 
     async def missing(self, rings: Sequence[Ring]) -> list[Ring]:
-        """Those of the rings that Redis does not know."""
-        async with asyncio.timeout(SOCKET_TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
-            for ring in rings:
-                pipe.zscore(ring.queue, ring.ring_id)
-            scores = await pipe.execute()
-        return [ring for ring, score in zip(rings, scores, strict=True) if score is None]
+        """Those of the rings that Redis does not know: one command a queue.
+
+        Raises:
+            RedisError, OSError, TimeoutError: Redis is away.
+        """
+        missing: list[Ring] = []
+        for queue, members in _by_queue(rings).items():
+            scores = await self._redis.zmscore(queue, [ring.ring_id for ring in members])
+            missing += [ring for ring, score in zip(members, scores, strict=True) if score is None]
+        return missing
+
+    async def scan(self, queue: str, cursor: int, *, count: int) -> tuple[int, list[str]]:
+        """About `count` ring ids of a queue from `cursor` on, and the cursor after them, 0 at the end.
+
+        Raises:
+            RedisError, OSError, TimeoutError: Redis is away.
+        """
+        cursor, members = await self._redis.zscan(queue, cursor, count=count)
+        return cursor, [member.decode(errors="replace") for member, _ in members]
+
+    async def drop(self, queue: str, ring_ids: Sequence[str]) -> int:
+        """Take rings out of a queue; answer how many were there.
+
+        Raises:
+            RedisError, OSError, TimeoutError: Redis is away.
+        """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zrem(queue, *ring_ids)
+            pipe.unlink(*(job_key_prefix + ring_id for ring_id in ring_ids))
+            taken, _ = await pipe.execute()
+        return cast("int", taken)
+
+
+def _by_queue(rings: Sequence[Ring]) -> dict[str, list[Ring]]:
+    by_queue: dict[str, list[Ring]] = {}
+    for ring in rings:
+        by_queue.setdefault(ring.queue, []).append(ring)
+    return by_queue
 
 
 class Doorbell:

@@ -23,9 +23,11 @@ from shared.storage.job_store import QUEUE_OF
 from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.task_queue import RUN_JOB
 from shared.wiring import NotConfiguredError, ProcessContext
+from shared.wiring.telemetry import telemetry
 from shared.wiring.worker import InvalidSettingError, WorkerServices
 from worker.beat import beat
 from worker.doorbell import DoorbellWorker
+from worker.metrics import count_repairs
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 from worker.upkeep.duties import keep
 from worker.upkeep.schedule import duties_of
@@ -40,7 +42,8 @@ def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
     """Run a worker until SIGTERM or SIGINT: quiet, finish what runs, hand back the rest; exit 1 if it cannot start."""
     configure_logging(settings.log_level, settings.log_format)
     try:
-        uvloop.run(_serve(settings, [JobKind(queue) for queue in queues]))
+        with telemetry(settings, service="tocsin-worker"):
+            uvloop.run(_serve(settings, [JobKind(queue) for queue in queues]))
     except (OldSchemaError, NotConfiguredError, InvalidSettingError) as error:
         sys.exit(f"tocsin worker: {error}")
     except StorageUnavailableError:
@@ -59,7 +62,7 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
         await wait_for_schema(context.database)
-        services = await WorkerServices.open(context, worker_id=worker_id)
+        services = await WorkerServices.open(context, worker_id=worker_id, count_repairs=count_repairs)
         stack.push_async_callback(services.close)
         tune_garbage_collection()
         await run_until(stop, services, kinds=kinds)

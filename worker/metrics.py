@@ -1,7 +1,21 @@
 """What a worker process counts of itself (Prometheus)."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
+
+from shared.domain.dispatch import RepairReason
 
 RINGS = Counter("tocsin_rings", "Rings answered, by how their attempt was recorded.", ["queue", "outcome"])
 UPKEEP = Counter("tocsin_upkeep_jobs", "Jobs that upkeep moved, by duty.", ["duty"])
 UPKEEP_FAILURES = Counter("tocsin_upkeep_failures", "Runs of a duty that failed.", ["duty"])
+UPKEEP_SECONDS = Histogram(
+    "tocsin_upkeep_seconds",
+    "How long a run of a duty took.",
+    ["duty"],
+    buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+)
+RINGS_REPAIRED = Counter("tocsin_rings_repaired", "Rings that upkeep put into Redis, or took out as stale.", ["reason"])
+
+
+def count_repairs(reason: RepairReason, rings: int) -> None:
+    """Count rings that were repaired."""
+    RINGS_REPAIRED.labels(reason=reason.value).inc(rings)

@@ -1,4 +1,4 @@
-"""The numbers of PostgreSQL's advisory locks that samples, roll-ups and partitions are kept in order with.
+"""The numbers of PostgreSQL's advisory locks that samples, roll-ups, partitions and jobs are kept in order with.
 
 They are numbers of our own; the runner of migrations has another one (`migrations/env.py`).
 """
@@ -14,3 +14,6 @@ PARTITIONS = 7_463_012
 
 SAMPLE_COLLISIONS = 7_463_013
 """Held by a writer that looks for free milliseconds, until it commits: the next one then sees which are left."""
+
+JOB_RETENTION = 7_463_014
+"""Held by who deletes jobs that ended long ago."""

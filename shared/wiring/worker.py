@@ -24,6 +24,8 @@ from shared.services.job_recovery import JobRecovery
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
 from shared.services.partitions import ensure_partitions
+from shared.services.retention import Retention
+from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
 from shared.services.rollups import Rollups
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
@@ -51,13 +53,17 @@ class WorkerServices:
     leases: Leases
     execution: JobExecution
     recovery: JobRecovery
+    repair: RingRepair
+    retention: Retention
     rollups: Rollups
     collection: Collection
     notifiers: Mapping[str, Notifier[Any]]
     resolver: Resolver
 
     @classmethod
-    async def open(cls, context: ProcessContext, *, worker_id: str) -> "WorkerServices":
+    async def open(
+        cls, context: ProcessContext, *, worker_id: str, count_repairs: CountRepairs = count_nothing
+    ) -> "WorkerServices":
         """Make the services; names of our own servers are resolved, so that collectors are never aimed at them.
 
         Raises:
@@ -80,7 +86,9 @@ class WorkerServices:
             context=context,
             leases=leases,
             execution=build_execution(context, leases, works),
-            recovery=JobRecovery(context.database, context.task_queue, context.announcer, clock=context.clock),
+            recovery=JobRecovery(context.database, context.announcer, clock=context.clock),
+            repair=RingRepair(context.database, context.redis, context.task_queue, count_repairs=count_repairs),
+            retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
             collection=collection,
             notifiers=notifiers,

@@ -159,7 +159,7 @@ async def test_a_wiped_redis_loses_no_job(bench: Bench, site: Site, fresh_databa
     site.gate.set()
     jobs = [await submit(bench, site) for _ in range(20)]
     await bench.doorbell.drain()
-    await bench.recovery.relay(older_than=timedelta(0))
+    await bench.repair.relay(older_than=timedelta(0))
     async with bench.database.transaction() as work:
         await work.run("update jobs set dispatched_at = dispatched_at - interval '1 hour'")
     await bench.redis.flushall()

@@ -1,59 +1,14 @@
-"""Upkeep mends what a crash or a forgetful Redis left behind, and does no harm when it runs twice."""
+"""Upkeep queues what is due, ends what is late, takes back what a vanished worker left; never twice."""
 
 import asyncio
 from datetime import timedelta
 
-from job_bench import Bench, new_job, ring_of
+from job_bench import Bench, ring_of
 
 from shared.clock import utc_now
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobState
 from shared.domain.leases import MAX_LOST_ATTEMPTS, ClaimedJob
-from shared.storage.job_store import JobStore
-
-NOW = timedelta(0)
-
-
-async def unrung(bench: Bench) -> str:
-    """Insert a job as a process does that dies right after its commit."""
-    job = new_job()
-    async with bench.database.transaction() as work:
-        await JobStore(work).insert([job], now=utc_now())
-    return f"{job.job_id}:1"
-
-
-async def test_a_job_that_was_never_rung_is_relayed(bench: Bench) -> None:
-    """A crash between commit and ring costs a second, not the job."""
-    ring_id = await unrung(bench)
-    assert await bench.rung() == set()
-    assert await bench.recovery.relay(older_than=NOW) == 1
-    assert await bench.rung() == {ring_id}
-
-
-async def test_relaying_is_done_once(bench: Bench) -> None:
-    """A confirmed ring is not repeated by the relay, whichever worker asks."""
-    await unrung(bench)
-    moved = [await bench.recovery.relay(older_than=NOW) for _ in range(3)]
-    assert moved == [1, 0, 0]
-
-
-async def test_a_fresh_job_is_left_to_its_own_ring(bench: Bench) -> None:
-    """The relay does not race the ring that follows a commit."""
-    await unrung(bench)
-    assert await bench.recovery.relay() == 0
-
-
-async def test_a_wiped_redis_is_reconciled(bench: Bench) -> None:
-    """Rings that Redis forgot are rung again; those it still knows are left alone."""
-    forgotten = await bench.submitted()
-    await bench.doorbell.drain()
-    await bench.recovery.relay(older_than=NOW)
-    await bench.redis.flushall()
-    known = await bench.submitted()
-    await bench.doorbell.drain()
-    await bench.recovery.relay(older_than=NOW)
-    assert await bench.recovery.reconcile(older_than=NOW) == 1
-    assert await bench.rung() == {f"{forgotten.job_id}:1", f"{known.job_id}:1"}
 
 
 async def test_due_jobs_are_promoted_once(bench: Bench) -> None:
@@ -63,6 +18,30 @@ async def test_due_jobs_are_promoted_once(bench: Bench) -> None:
     await bench.make_due()
     assert sum(await asyncio.gather(*(bench.recovery.promote() for _ in range(4)))) == 20
     assert await bench.rung() == {f"{job.job_id}:2" for job in jobs}
+
+
+async def test_a_job_that_nobody_started_in_time_expires(bench: Bench) -> None:
+    """Scheduled, queued and retrying alike; it says why, and its ring then starts nothing."""
+    late = utc_now() + timedelta(hours=1)
+    jobs = [await bench.submitted(expires_at=late), await bench.submitted(expires_at=late, run_at=late)]
+    in_time = await bench.submitted(expires_at=late + timedelta(hours=1))
+    assert await bench.recovery.expire() == 0
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set expires_at = now() where expires_at = $1", late)
+    assert sum(await asyncio.gather(*(bench.recovery.expire() for _ in range(4)))) == 2
+    ended = [await bench.job(job.job_id) for job in jobs]
+    assert [(job.state, job.error["code"]) for job in ended if job.error] == [(JobState.EXPIRED, "expired")] * 2
+    assert (await bench.job(in_time.job_id)).state is JobState.QUEUED
+
+
+async def test_a_job_that_is_blocked_expires_too(bench: Bench) -> None:
+    """What held it back is no part of an ended job."""
+    job = await bench.submitted(expires_at=utc_now() + timedelta(hours=1))
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set expires_at = now(), blocked_by = 'paused'")
+    assert await bench.recovery.expire() == 1
+    ended = await bench.job(job.job_id)
+    assert (ended.state, ended.blocked_by) == (JobState.EXPIRED, None)
 
 
 async def test_a_vanished_workers_job_is_queued_again(bench: Bench) -> None:
@@ -120,17 +99,6 @@ async def test_a_rescued_job_runs_again(bench: Bench) -> None:
     execution, _ = bench.worker(succeed)
     await execution.run(ring_of(job, 2))
     assert (await bench.job(job.job_id)).state is JobState.SUCCEEDED
-
-
-async def test_expired_keys_are_forgotten(bench: Bench) -> None:
-    """The keys table does not grow for ever."""
-    async with bench.database.transaction() as work:
-        await work.run(
-            "insert into idempotency_keys (principal_id, key, fingerprint, job_id, expires_at) values "
-            "('p', 'old', '', gen_random_uuid(), now() - interval '1 s'), "
-            "('p', 'new', '', gen_random_uuid(), now() + interval '1 h')"
-        )
-    assert await bench.recovery.forget_keys() == 1
 
 
 async def vanish(bench: Bench, *, dispatch_no: int) -> None:

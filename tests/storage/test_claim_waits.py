@@ -40,11 +40,12 @@ async def somebody_waits(database: Database) -> None:
                     return
 
 
-async def test_a_ring_is_not_lost_while_upkeep_confirms_it(database: Database) -> None:
+async def test_a_ring_is_not_lost_while_upkeep_marks_it(database: Database) -> None:
     """A claim waits for the transaction that marks the job as rung; skipped, the job would lie for half a minute."""
     ring = await a_waiting_ring(database)
     async with database.transaction() as work:
-        await DispatchStore(work).mark_rung([ring])
+        marked = await DispatchStore(work).mark_unrung(older_than=timedelta(0), limit=1)
+        assert [one.job_id for one in marked] == [ring.job_id]
         claiming = asyncio.create_task(claim(database, ring))
         await somebody_waits(database)
     assert await claiming == 1

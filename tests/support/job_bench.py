@@ -1,5 +1,6 @@
 """The flows of jobs over a real database and Valkey, with work that tests decide."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
 from shared.domain.attempts import ReportProgress, Worked
+from shared.domain.dispatch import RepairReason
 from shared.domain.jobs import Job, JobKind, NewJob, Ring
 from shared.domain.leases import ClaimedJob
 from shared.events import JobEvents
@@ -19,6 +21,8 @@ from shared.services.job_execution import JobExecution
 from shared.services.job_recovery import JobRecovery
 from shared.services.job_submission import Accepted, JobSubmission, Submission
 from shared.services.leases import Leases
+from shared.services.retention import Retention
+from shared.services.ring_repair import RingRepair
 from shared.storage.database import Database
 from shared.storage.job_store import JobStore
 from shared.task_queue import Doorbell, TaskQueue
@@ -48,6 +52,7 @@ class Bench:
     lease: timedelta = timedelta(seconds=30)
     doorbell: Doorbell = field(init=False)
     events: JobEvents = field(init=False)
+    repaired: Counter[RepairReason] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.task_queue = TaskQueue(self.redis)
@@ -56,7 +61,12 @@ class Bench:
         self.submission = JobSubmission(self.database, self.doorbell, clock=utc_now, max_pending=1000)
         self.control = JobControl(self.database, self.events)
         self.announcer = Announcer(self.doorbell, self.events)
-        self.recovery = JobRecovery(self.database, self.task_queue, self.announcer, clock=utc_now)
+        self.recovery = JobRecovery(self.database, self.announcer, clock=utc_now)
+        self.repair = RingRepair(self.database, self.redis, self.task_queue, count_repairs=self._count_repairs)
+        self.retention = Retention(self.database, job_days=30)
+
+    def _count_repairs(self, reason: RepairReason, rings: int) -> None:
+        self.repaired[reason] += rings
 
     def worker(self, work: Work, *, owner: str = "worker-1") -> tuple[JobExecution, Leases]:
         """A worker's services, whose jobs of both kinds do `work`."""

@@ -2,14 +2,21 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
-from worker.metrics import UPKEEP, UPKEEP_FAILURES
+from shared.broker import REDIS_AWAY
+from shared.storage.errors import StorageUnavailableError
+from shared.telemetry import note_failure, report_error
+from worker.metrics import UPKEEP, UPKEEP_FAILURES, UPKEEP_SECONDS
 
 _log = structlog.get_logger()
+
+_AWAY = (*REDIS_AWAY, StorageUnavailableError, TimeoutError)
+"""A server that is away is no error of ours to be reported."""
 
 DUTY_TIMEOUT_SECONDS = 300.0
 
@@ -32,12 +39,28 @@ async def keep(duty: Duty) -> None:
 
 
 async def _run_once(duty: Duty) -> int:
+    began_at = time.monotonic()
     try:
         async with asyncio.timeout(DUTY_TIMEOUT_SECONDS):
             moved = await duty.run()
+            UPKEEP.labels(duty=duty.name).inc(moved)
+            return moved
     except Exception as error:  # noqa: BLE001 - whatever is away comes back, and the duty with it
         UPKEEP_FAILURES.labels(duty=duty.name).inc()
         _log.warning("duty_failed", duty=duty.name, error=repr(error))
+        _tell_failure(duty, error, seconds=time.monotonic() - began_at)
         return 0
-    UPKEEP.labels(duty=duty.name).inc(moved)
-    return moved
+    finally:
+        _note_duration(duty, time.monotonic() - began_at)
+
+
+def _tell_failure(duty: Duty, error: Exception, *, seconds: float) -> None:
+    note_failure(f"upkeep {duty.name}", error, seconds=seconds)
+    if not isinstance(error, _AWAY):
+        report_error(error, where="duty", duty=duty.name)
+
+
+def _note_duration(duty: Duty, seconds: float) -> None:
+    UPKEEP_SECONDS.labels(duty=duty.name).observe(seconds)
+    if seconds > duty.interval_seconds:
+        _log.warning("duty_slow", duty=duty.name, seconds=round(seconds, 3), interval_seconds=duty.interval_seconds)

@@ -6,13 +6,16 @@ from worker.upkeep.duties import Duty
 
 def duties_of(services: WorkerServices) -> list[Duty]:
     """All upkeep; every worker does it, because each duty is safe anywhere and twice."""
-    recovery = services.recovery
+    recovery, repair, retention = services.recovery, services.repair, services.retention
     return [
         Duty("promote", 0.5, recovery.promote),
-        Duty("relay", 1.0, recovery.relay),
+        Duty("relay", 1.0, repair.relay),
+        Duty("expire", 1.0, recovery.expire),
         Duty("rescue", 5.0, recovery.rescue),
-        Duty("reconcile", 15.0, recovery.reconcile),
-        Duty("forget_keys", 600.0, recovery.forget_keys),
+        Duty("reconcile", 5.0, repair.reconcile),
+        Duty("sweep", 15.0, repair.sweep),
+        Duty("forget_jobs", 60.0, retention.forget_jobs),
+        Duty("forget_keys", 600.0, retention.forget_keys),
         Duty("partitions", 600.0, services.keep_partitions),
         Duty("roll_up", 30.0, services.roll_up),
     ]

@@ -1,0 +1,35 @@
+"""Which life Redis is in: another one after a wipe, a restart, or when another server took over."""
+
+from typing import Any
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+EPOCH_KEY = "tocsin:epoch"
+"""Made once and kept for ever; gone when Redis forgot things."""
+
+
+async def read_epoch(redis: Redis) -> str:
+    """The server's run id and a random key of ours; where an ACL forbids INFO the key alone tells a wipe, no restart.
+
+    Raises:
+        RedisError, OSError, TimeoutError: Redis is away.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.set(EPOCH_KEY, uuid4().hex, nx=True)
+        pipe.get(EPOCH_KEY)
+        pipe.info("server")
+        made, key, server = await pipe.execute(raise_on_error=False)
+    for answer in (made, key):
+        if isinstance(answer, Exception):
+            raise answer
+    return f"{_run_id(server)}:{key.decode()}"
+
+
+def _run_id(server: dict[str, Any] | Exception) -> str:
+    if isinstance(server, NoPermissionError):
+        return ""
+    if isinstance(server, Exception):
+        raise server
+    return str(server.get("run_id", ""))
