@@ -24,6 +24,7 @@ from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.wiring import NotConfiguredError, ProcessContext
+from shared.wiring.telemetry import telemetry
 
 EXIT_REFUSED = 2
 """A setting is missing or unsafe."""
@@ -55,17 +56,18 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     try:
-        uvloop.run(_serve(settings))
+        with telemetry(settings, service="tocsin-api"):
+            uvloop.run(_serve(settings))
     except StartRefusedError as error:
         sys.stderr.write(f"tocsin api: {error}\n")
         raise SystemExit(error.exit_code) from None
+    except NotConfiguredError as error:
+        sys.stderr.write(f"tocsin api: {error}\n")
+        raise SystemExit(EXIT_REFUSED) from None
 
 
 async def _serve(settings: Settings) -> None:
-    try:
-        context = ProcessContext.open(settings, name="tocsin-api")
-    except NotConfiguredError as error:
-        raise StartRefusedError(str(error), exit_code=EXIT_REFUSED) from error
+    context = ProcessContext.open(settings, name="tocsin-api")
     try:
         await _check_start(context)
         with _listening_socket(settings) as listener:
