@@ -24,7 +24,6 @@ from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.task_queue import RUN_JOB
 from shared.wiring import NotConfiguredError, ProcessContext
 from shared.wiring.telemetry import telemetry
-from shared.wiring.telemetry import telemetry
 from shared.wiring.worker import InvalidSettingError, WorkerServices
 from worker.beat import beat
 from worker.doorbell import DoorbellWorker
@@ -44,7 +43,6 @@ def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
     configure_logging(settings.log_level, settings.log_format)
     try:
         with telemetry(settings, service="tocsin-worker"):
-            with telemetry(settings, service="tocsin-worker"):
             uvloop.run(_serve(settings, [JobKind(queue) for queue in queues]))
     except (OldSchemaError, NotConfiguredError, InvalidSettingError) as error:
         sys.exit(f"tocsin worker: {error}")
