@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from shared.domain.fingerprints import fingerprint_of
 from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobChange, JobEnd
+from shared.domain.leases import ClaimedJob, JobChange, JobEnd, LeaseAnswer, LeaseBeat
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import change_of
 from shared.storage.storable import storable_json, storable_or_none
@@ -66,7 +66,7 @@ class LeaseStore:
                 from unnest($1::uuid[], $2::int4[], $3::uuid[]) as r (job_id, dispatch_no, token)
                 join jobs j on j.job_id = r.job_id and j.dispatch_no = r.dispatch_no
                 where j.lease_token = r.token or ({is_free})
-                order by j.job_id for update of j
+                order by j.job_id for no key update of j
             )
             update jobs j
             set state = 'running', attempt = attempt + (state = 'queued')::int, lease_token = rung.token,
@@ -83,19 +83,36 @@ class LeaseStore:
         )
         return {row.job_id: claimed_of(row) for row in rows}, [change_of(row) for row in rows]
 
-    async def extend(self, tokens: Sequence[UUID], *, lease: timedelta) -> dict[UUID, bool]:
-        """Extend the leases; the answer says for each token still held whether its job's cancel was asked for."""
+    async def extend(self, beats: Sequence[LeaseBeat], *, lease: timedelta) -> dict[UUID, LeaseAnswer]:
+        """Extend the leases and write the news of progress; the answer has the tokens of those that still stand.
+
+        Only news changes a row's version: a job that says nothing is extended in silence.
+        """
         rows = await self._work.fetch(
             """
-            update jobs set lease_expires_at = now() + $2::interval
-            where job_id in (select job_id from jobs where lease_token = any($1::uuid[]) and state = 'running'
-                             order by job_id for update)
-            returning lease_token, cancel_requested_at is not null as is_cancel_requested
+            with held as (
+                select j.job_id, b.progress
+                from unnest($1::uuid[], $2::uuid[], $3::text[]) as b (job_id, token, progress)
+                join jobs j on j.job_id = b.job_id and j.lease_token = b.token and j.state = 'running'
+                order by j.job_id for update of j
+            )
+            update jobs j
+            set lease_expires_at = now() + $4::interval, progress = coalesce(held.progress::jsonb, j.progress),
+                version = j.version + (held.progress is not null)::int,
+                updated_at = case when held.progress is null then j.updated_at else now() end
+            from held where j.job_id = held.job_id
+            returning j.job_id, j.version, j.state, j.lease_token, held.progress is not null as is_news,
+                      j.cancel_requested_at is not null as is_cancel_requested
             """,
-            list(tokens),
+            [beat.job_id for beat in beats],
+            [beat.token for beat in beats],
+            [_json(beat.progress) for beat in beats],
             lease,
         )
-        return {row.lease_token: row.is_cancel_requested for row in rows}
+        return {
+            row.lease_token: LeaseAnswer(row.is_cancel_requested, change_of(row) if row.is_news else None)
+            for row in rows
+        }
 
     async def end_if_leased(self, ends: Sequence[JobEnd]) -> dict[UUID, JobChange]:
         """Move the jobs whose lease token still stands; those not in the answer had lost their lease.
