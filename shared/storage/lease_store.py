@@ -94,7 +94,7 @@ class LeaseStore:
                 select j.job_id, b.progress
                 from unnest($1::uuid[], $2::uuid[], $3::text[]) as b (job_id, token, progress)
                 join jobs j on j.job_id = b.job_id and j.lease_token = b.token and j.state = 'running'
-                order by j.job_id for update of j
+                order by j.job_id for no key update of j
             )
             update jobs j
             set lease_expires_at = now() + $4::interval, progress = coalesce(held.progress::jsonb, j.progress),
@@ -129,7 +129,7 @@ class LeaseStore:
                             $8::text[], $9::text[])
                      as e (job_id, token, state, result, error, run_at, outcome, fingerprint, progress)
                 join jobs j on j.job_id = e.job_id and j.lease_token = e.token and j.state = 'running'
-                order by j.job_id for update of j
+                order by j.job_id for no key update of j
             )
             update jobs j
             set state = next_state, lease_token = null, lease_owner = null, lease_expires_at = null,
@@ -215,7 +215,7 @@ class LeaseStore:
             f"""
             select {CLAIMED_COLUMNS}, lease_owner, lost_attempts, cancel_requested_at is not null as is_cancel_requested
             from jobs j where state = 'running' and lease_expires_at < now()
-            order by lease_expires_at limit $1 for update skip locked
+            order by lease_expires_at limit $1 for no key update skip locked
             """,
             limit,
         )
