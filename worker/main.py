@@ -84,7 +84,7 @@ async def run_until(stop: asyncio.Event, services: WorkerServices, *, kinds: Seq
         JobKind.REQUEUE: REQUEUE_SLOTS,
     }
     workers = [_worker_of(kind, services, slots=slots[kind]) for kind in kinds]
-    background = [asyncio.create_task(services.leases.run())]
+    background = [asyncio.create_task(services.leases.run(lambda _: None))]
     background += [asyncio.create_task(keep(duty)) for duty in duties_of(services)]
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port, addr=settings.host)

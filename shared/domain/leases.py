@@ -80,6 +80,23 @@ class JobChange:
     state: JobState
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseBeat:
+    """What a heartbeat says of one lease; `progress` is how far its job is, when there is news of it."""
+
+    job_id: UUID
+    token: UUID
+    progress: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """What the answer to a heartbeat says of a lease that still stands; `change` is there when progress was written."""
+
+    is_cancel_requested: bool
+    change: JobChange | None = None
+
+
 def next_ring(claimed: ClaimedJob) -> Ring:
     """The ring of a claimed job that was queued again."""
     return Ring(claimed.job_id, claimed.dispatch_no + 1, claimed.queue, rank_of(claimed.due_at, claimed.priority))

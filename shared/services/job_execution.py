@@ -89,7 +89,7 @@ class JobExecution:
         with (
             structlog.contextvars.bound_contextvars(job_id=str(claimed.job_id), attempt=claimed.attempt),
             attempt_span(claimed) as attempted,
-            self._leases.held(claimed.lease_token) as lease,
+            self._leases.held(claimed) as lease,
         ):
             end = await self._attempt(claimed, lease)
             # What was found is written down even when this task is cancelled meanwhile.

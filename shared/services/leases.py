@@ -1,33 +1,41 @@
-"""The leases one worker process holds: one batched heartbeat extends them all, and brings back what it must stop."""
+"""The leases one worker process holds: one batched heartbeat extends them all, and brings back what it must do."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from shared.domain.leases import ClaimedJob, LeaseAnswer, LeaseBeat
+from shared.domain.workers import WorkerOrder, beat_interval_seconds, is_fenced
+from shared.services.announcer import Announcer
+from shared.services.vitals import Vitals
 from shared.storage.database import Database
-from shared.storage.errors import StorageUnavailableError
 from shared.storage.lease_store import LeaseStore
+from shared.storage.worker_store import WorkerStore
 
 _log = structlog.get_logger()
 
-FENCE_FRACTION = 5 / 6
-"""A worker without a heartbeat for this part of a lease stops its jobs itself, before somebody else may take them."""
+RETRY_SECONDS = 1.0
+"""How soon after a heartbeat that failed the next one is tried; the lease runs on meanwhile."""
 
 
 class Lease:
-    """One lease in this process's hands, and the task that works under it."""
+    """One lease in this process's hands, and the task that works under it. Times are of the monotonic clock."""
 
-    def __init__(self, token: UUID, *, held_from: float) -> None:
-        self.token = token
+    def __init__(self, claimed: ClaimedJob, *, held_from: float) -> None:
+        self.job_id = claimed.job_id
+        self.token = claimed.lease_token
         self.confirmed_at = held_from
         self.is_lost = False
         self.is_cancel_requested = False
-        self.progress: Mapping[str, Any] | None = None
+        self._told_progress = claimed.progress
+        self._progress = claimed.progress
         self._task: asyncio.Task[Any] | None = None
 
     def guard(self, task: "asyncio.Task[Any]") -> None:
@@ -38,16 +46,25 @@ class Lease:
 
     def report(self, progress: Mapping[str, Any]) -> None:
         """How far the job is; written with the next heartbeat."""
-        self.progress = progress
+        self._progress = dict(progress)
+
+    def beat(self) -> LeaseBeat:
+        """What the heartbeat says of this lease; progress only when there is news of it."""
+        is_news = self._progress != self._told_progress
+        return LeaseBeat(self.job_id, self.token, self._progress if is_news else None)
+
+    def confirm(self, beat: LeaseBeat, answer: LeaseAnswer, *, sent_at: float) -> None:
+        """The heartbeat was answered: the lease stands from when it was sent, and its job may have to stop."""
+        self.confirmed_at = sent_at
+        if beat.progress is not None:
+            self._told_progress = beat.progress
+        if answer.is_cancel_requested and not self.is_cancel_requested:
+            self.is_cancel_requested = True
+            self._stop()
 
     def lose(self) -> None:
         """The lease is somebody else's, or about to be: stop."""
         self.is_lost = True
-        self._stop()
-
-    def request_cancel(self) -> None:
-        """The job's cancel was asked for: stop."""
-        self.is_cancel_requested = True
         self._stop()
 
     def _stop(self) -> None:
@@ -56,60 +73,102 @@ class Lease:
 
 
 class Leases:
-    """All leases of a worker process. `owner` is the worker's id, `duration` the length of a lease."""
+    """All leases of a worker process. `duration` is the length of a lease."""
 
-    def __init__(self, database: Database, *, owner: str, duration: timedelta) -> None:
+    def __init__(self, database: Database, announcer: Announcer, *, vitals: Vitals, duration: timedelta) -> None:
         self._database = database
-        self.owner = owner
+        self._announcer = announcer
+        self.vitals = vitals
         self.duration = duration
         self._held: dict[UUID, Lease] = {}
+        self._nudged = asyncio.Event()
+
+    @property
+    def owner(self) -> str:
+        """The worker's id, which the rows name as the leases' owner."""
+        return self.vitals.worker_id
 
     def __len__(self) -> int:
         return len(self._held)
 
     @contextmanager
-    def held(self, token: UUID) -> Iterator[Lease]:
-        """Keep the lease alive while the block runs."""
-        lease = Lease(token, held_from=asyncio.get_running_loop().time())
-        self._held[token] = lease
+    def held(self, claimed: ClaimedJob) -> Iterator[Lease]:
+        """Keep the job's lease alive while the block runs."""
+        lease = Lease(claimed, held_from=time.monotonic())
+        self._held[lease.token] = lease
         try:
             yield lease
         finally:
-            del self._held[token]
+            del self._held[lease.token]
 
-    async def run(self) -> None:
-        """Beat until cancelled, three times in a lease's length."""
-        interval = self.duration.total_seconds() / 3
+    async def run(self, obey: Callable[[WorkerOrder | None], None]) -> None:
+        """Beat until cancelled; `obey` is told with each answer what is ordered of this worker."""
+        interval = beat_interval_seconds(self.duration.total_seconds())
         while True:
-            await asyncio.sleep(interval)
+            self._nudged.clear()
+            began_at = time.monotonic()
             try:
                 async with asyncio.timeout(interval):
-                    await self.beat()
-            except (StorageUnavailableError, TimeoutError) as error:
+                    obey(await self.beat())
+                rest = interval
+            except Exception as error:  # noqa: BLE001 - whatever it is, without beats the leases are given up in time
                 _log.warning("heartbeat_failed", error=repr(error), leases=len(self._held))
+                rest = min(interval, RETRY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers
             self.fence_silent()
+            await self._rest(until=began_at + rest)
 
-    async def beat(self) -> None:
-        """Extend all leases with one statement; stop the jobs whose lease is gone or whose cancel was asked for."""
-        if not self._held:
-            return
-        beaten = dict(self._held)
-        sent_at = asyncio.get_running_loop().time()
-        async with self._database.transaction() as work:
-            kept = await LeaseStore(work).extend(list(beaten), lease=self.duration)
-        for token, lease in beaten.items():
-            if token not in kept:
-                # The lease may also be gone because its job just ended here; then nothing listens any more.
+    def beat_soon(self) -> None:
+        """Let the next heartbeat not wait for its time."""
+        self._nudged.set()
+
+    def hear(self, ids: frozenset[str]) -> None:
+        """Something was ordered of these jobs or workers: beat at once if it concerns this one."""
+        if self.owner in ids or any(str(lease.job_id) in ids for lease in self._held.values()):
+            self.beat_soon()
+
+    async def beat(self) -> WorkerOrder | None:
+        """Report this worker and extend its leases in one transaction; stop what is lost or to be cancelled.
+
+        Raises:
+            StorageUnavailableError: the database is away; the leases run on.
+        """
+        beaten = [(lease, lease.beat()) for lease in self._held.values() if not lease.is_lost]
+        sent_at = time.monotonic()
+        lag_seconds = self.vitals.take_lag()
+        try:
+            order, answers = await self._exchange([beat for _, beat in beaten], lag_seconds=lag_seconds)
+        except BaseException:
+            self.vitals.note_lag(lag_seconds)
+            raise
+        self._announcer.announce([answer.change for answer in answers.values() if answer.change])
+        for lease, beat in beaten:
+            if answer := answers.get(lease.token):
+                lease.confirm(beat, answer, sent_at=sent_at)
+            else:
+                # It may also be gone because its job just ended here; then nothing listens any more.
                 lease.lose()
-                continue
-            lease.confirmed_at = sent_at
-            if kept[token]:
-                lease.request_cancel()
+        return order
 
     def fence_silent(self) -> None:
         """Stop the jobs whose lease was not confirmed for so long that somebody else may soon take them."""
-        limit = asyncio.get_running_loop().time() - self.duration.total_seconds() * FENCE_FRACTION
+        now = time.monotonic()
         for lease in self._held.values():
-            if lease.confirmed_at < limit and not lease.is_lost:
-                _log.warning("lease_given_up", lease_token=str(lease.token))
+            is_over = is_fenced(now - lease.confirmed_at, lease_seconds=self.duration.total_seconds())
+            if is_over and not lease.is_lost:
+                _log.warning("lease_given_up", job_id=str(lease.job_id), silent_seconds=now - lease.confirmed_at)
                 lease.lose()
+
+    async def _exchange(
+        self, beats: Sequence[LeaseBeat], *, lag_seconds: float
+    ) -> tuple[WorkerOrder | None, Mapping[UUID, LeaseAnswer]]:
+        report = self.vitals.report(
+            busy=len(self._held), lag_seconds=lag_seconds, lease_seconds=self.duration.total_seconds()
+        )
+        async with self._database.transaction(is_pulse=True) as work:
+            answers = await LeaseStore(work).extend(beats, lease=self.duration) if beats else {}
+            return await WorkerStore(work).report(report), answers
+
+    async def _rest(self, *, until: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._nudged.wait()

@@ -1,15 +1,18 @@
 """The database engine of a process: bounded pool, timeouts, JSON by msgspec, and the unit of work."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
 import msgspec
-from sqlalchemy import CursorResult, Row, make_url
+from sqlalchemy import CursorResult, ExceptionContext, Row, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.storage.errors import StorageUnavailableError, is_unavailable
+
+_PULSE = "tocsin_pulse"
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 """The most one statement may take before the client gives up on it."""
@@ -21,7 +24,7 @@ def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngin
     # libpq's name for what asyncpg's `connect` calls `ssl`; the values are the same.
     ssl_mode = url.query.get("sslmode")
     url = url.difference_update_query(["sslmode"])
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -37,6 +40,20 @@ def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngin
             "server_settings": {"application_name": name, "timezone": "UTC", "jit": "off"},
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _distrust_after_silence)
+    return engine
+
+
+def _distrust_after_silence(context: ExceptionContext) -> None:
+    """Renew all connections when one fell silent: a firewall that forgot it has forgotten the others, too.
+
+    Otherwise each would be found out by itself, after a timeout of its own.
+    """
+    is_pulse = context.connection is not None and context.connection.get_execution_options().get(_PULSE, False)
+    if is_pulse and isinstance(context.original_exception, CancelledError):
+        context.invalidate_pool_on_disconnect = True
+    elif isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
 
 
 class UnitOfWork:
@@ -82,17 +99,21 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._pulsing = engine.execution_options(**{_PULSE: True})
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+    async def transaction(self, *, is_pulse: bool = False) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work; it commits at the end of the block and rolls back on any error.
+
+        One that is a pulse takes no time unless the connection is gone: cancelled for being late, it lets all
+        connections be made anew.
 
         Raises:
             StorageUnavailableError: the database is away, shutting down, overloaded or too slow.
         """
         try:
-            async with self.engine.begin() as connection:
+            async with (self._pulsing if is_pulse else self.engine).begin() as connection:
                 yield UnitOfWork(connection)
         except StorageUnavailableError:
             raise

@@ -8,6 +8,7 @@ from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
 from shared.events import JobEvents, Orders
 from shared.services.announcer import Announcer
+from shared.services.fleet import Fleet
 from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
 from shared.services.statistics import Statistics
@@ -32,6 +33,7 @@ class ProcessContext:
     doorbell: Doorbell
     events: JobEvents
     orders: Orders
+    fleet: Fleet
     announcer: Announcer
     submission: JobSubmission
     control: JobControl
@@ -53,6 +55,7 @@ class ProcessContext:
         task_queue = TaskQueue(redis)
         doorbell = Doorbell(task_queue)
         events = JobEvents(redis)
+        orders = Orders(redis)
         return cls(
             settings=settings,
             clock=clock,
@@ -61,7 +64,8 @@ class ProcessContext:
             task_queue=task_queue,
             doorbell=doorbell,
             events=events,
-            orders=Orders(redis),
+            orders=orders,
+            fleet=Fleet(database, orders),
             announcer=Announcer(doorbell, events),
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
             control=JobControl(database, events),

@@ -27,6 +27,7 @@ from shared.services.partitions import ensure_partitions
 from shared.services.retention import Retention
 from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
 from shared.services.rollups import Rollups
+from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
 from shared.transport.curl import CurlClient
@@ -77,7 +78,12 @@ class WorkerServices:
         except ValueError as error:
             await resolver.close()
             raise InvalidSettingError(str(error)) from error
-        leases = Leases(context.database, owner=worker_id, duration=timedelta(seconds=context.settings.lease_seconds))
+        leases = Leases(
+            context.database,
+            context.announcer,
+            vitals=Vitals(worker_id),
+            duration=timedelta(seconds=context.settings.lease_seconds),
+        )
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
             JobKind.NOTIFY: NotifyWork(notifiers),

@@ -23,6 +23,7 @@ from shared.services.job_submission import Accepted, JobSubmission, Submission
 from shared.services.leases import Leases
 from shared.services.retention import Retention
 from shared.services.ring_repair import RingRepair
+from shared.services.vitals import Vitals
 from shared.storage.database import Database
 from shared.storage.job_store import JobStore
 from shared.task_queue import Doorbell, TaskQueue
@@ -70,7 +71,7 @@ class Bench:
 
     def worker(self, work: Work, *, owner: str = "worker-1") -> tuple[JobExecution, Leases]:
         """A worker's services, whose jobs of both kinds do `work`."""
-        leases = Leases(self.database, owner=owner, duration=self.lease)
+        leases = Leases(self.database, self.announcer, vitals=Vitals(owner), duration=self.lease)
         works: Mapping[JobKind, Work] = dict.fromkeys(JobKind, work)
         execution = JobExecution(self.database, self.announcer, leases=leases, works=works, clock=utc_now)
         return execution, leases

@@ -16,6 +16,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("sweep", 15.0, repair.sweep),
         Duty("forget_jobs", 60.0, retention.forget_jobs),
         Duty("forget_keys", 600.0, retention.forget_keys),
+        Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
         Duty("partitions", 600.0, services.keep_partitions),
         Duty("roll_up", 30.0, services.roll_up),
     ]
