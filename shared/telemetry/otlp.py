@@ -55,8 +55,9 @@ class OtlpTracer:
         # The SDK would write a traceback for each batch that does not arrive.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SEND_SECONDS)
+        self._exporter = _ToldOnce(exporter)
         self._processor = BatchSpanProcessor(
-            _ToldOnce(exporter),
+            self._exporter,
             max_queue_size=QUEUE_SPANS,
             max_export_batch_size=BATCH_SPANS,
             schedule_delay_millis=EVERY_SECONDS * 1000,
@@ -93,6 +94,8 @@ class OtlpTracer:
         closing = threading.Thread(target=self._processor.shutdown, name="otlp-close", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
+            self._exporter.note_lost(1)
 
 
 class _OtlpRecording:
@@ -134,13 +137,17 @@ class _ToldOnce(SpanExporter):
         """Send a batch."""
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
-            if not self._lost:
-                _log.warning("spans_not_sent", setting="TOCSIN_OTLP_ENDPOINT")
-            self._lost += len(spans)
+            self.note_lost(len(spans))
         elif self._lost:
             _log.info("spans_sent_again", lost=self._lost)
             self._lost = 0
         return result
+
+    def note_lost(self, spans: int) -> None:
+        """So many spans, or more, will not arrive."""
+        if not self._lost:
+            _log.warning("spans_not_sent", setting="TOCSIN_OTLP_ENDPOINT")
+        self._lost += spans
 
     def shutdown(self) -> None:
         """Stop sending, also what is being tried again."""
