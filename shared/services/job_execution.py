@@ -24,6 +24,7 @@ from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
+from shared.storage.hold_store import HoldStore
 from shared.storage.lease_store import LeaseStore
 from shared.storage.sample_store import SampleStore
 from shared.telemetry import report_error
@@ -168,6 +169,12 @@ class JobExecution:
             claimed, changes = await LeaseStore(work).claim_queued(
                 claims, owner=self._leases.owner, lease=self._leases.duration
             )
+            left = [(ring, token) for ring, token in claims if ring.job_id not in claimed]
+            if left:
+                admitted, settled = await HoldStore(work).settle(
+                    left, owner=self._leases.owner, lease=self._leases.duration
+                )
+                claimed, changes = claimed | admitted, changes + settled
         self._announcer.announce(changes)
         # The token tells a job rung twice in one batch apart: only one of the two rings has it.
         jobs = [(claimed.get(ring.job_id), token) for ring, token in claims]
@@ -181,10 +188,12 @@ class JobExecution:
             kept = [end for end in ends if end.claimed.job_id in accepted]
             await SampleStore(work).record([sample for end in kept for sample in end.samples])
             completions = await CompletionStore(work).add_for(told_ends(kept, accepted))
+            keys = {end.claimed.limit_key for end in kept if end.claimed.limit_key is not None}
+            released = await HoldStore(work).release_for(sorted(keys))
         self._on_step(Step.RECORDED)
         queued_again = [end.claimed for end in kept if accepted[end.claimed.job_id].state is JobState.QUEUED]
-        rings = [next_ring(claimed) for claimed in queued_again] + completions
-        self._announcer.announce(list(accepted.values()), rings)
+        rings = [next_ring(claimed) for claimed in queued_again] + completions + released.rings
+        self._announcer.announce([*accepted.values(), *released.changes], rings)
         return [end.claimed.job_id in accepted for end in ends]
 
 

@@ -19,6 +19,7 @@ from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.services.collect_work import CollectWork
 from shared.services.collection import Collection
+from shared.services.holds import Holds
 from shared.services.job_execution import JobExecution, JobWork
 from shared.services.job_recovery import JobRecovery
 from shared.services.leases import Leases
@@ -54,6 +55,7 @@ class WorkerServices:
     leases: Leases
     execution: JobExecution
     recovery: JobRecovery
+    holds: Holds
     repair: RingRepair
     retention: Retention
     rollups: Rollups
@@ -93,6 +95,7 @@ class WorkerServices:
             leases=leases,
             execution=build_execution(context, leases, works),
             recovery=JobRecovery(context.database, context.announcer, clock=context.clock),
+            holds=Holds(context.database, context.announcer),
             repair=RingRepair(context.database, context.redis, context.task_queue, count_repairs=count_repairs),
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),

@@ -9,6 +9,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
     recovery, repair, retention = services.recovery, services.repair, services.retention
     return [
         Duty("promote", 0.5, recovery.promote),
+        Duty("release", 0.5, services.holds.release),
         Duty("relay", 1.0, repair.relay),
         Duty("expire", 1.0, recovery.expire),
         Duty("rescue", 5.0, recovery.rescue),
