@@ -24,7 +24,7 @@ from shared.task_queue import wake_key
 
 _log = structlog.get_logger()
 
-IDLE_SECONDS = 2
+IDLE_SECONDS = 4
 """How long an idle worker sleeps when no token wakes it; below the connection's socket timeout, or the wait fails."""
 
 HAND_BACK_SECONDS = 10.0
@@ -73,28 +73,51 @@ class DoorbellWorker(Worker):
         )
         self._take_script = redis.register_script(_TAKE)
         self._sleep: asyncio.Future[Any] | None = None
+        self._gate = asyncio.Event()
+        self._gate.set()
+        self._hurried = asyncio.Event()
 
     async def serve(self) -> None:
         """Answer rings until `quiet`; a Redis that goes away is waited for."""
         while self.allow_pick_jobs:
+            if not self._gate.is_set():
+                await self._gate.wait()
+                continue
             try:
                 await self._poll_iteration()
             except REDIS_AWAY as error:
                 _log.warning("queue_unreachable", queue=self.queue_name, error=repr(error))
                 await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
 
+    def pause(self) -> None:
+        """Take no more rings until `resume`; those taken already are answered."""
+        self._gate.clear()
+        self._wake()
+
+    def resume(self) -> None:
+        """Take rings again."""
+        self._gate.set()
+
     def quiet(self) -> None:
-        """Take no more rings; those being answered go on, and `serve` returns."""
+        """Take no more rings for good; those being answered go on, and `serve` returns."""
         self.allow_pick_jobs = False
-        if self._sleep is not None:
-            self._sleep.cancel()
+        self._gate.set()
+        self._wake()
+
+    def hurry(self) -> None:
+        """Let `finish` wait no longer."""
+        self._hurried.set()
 
     async def finish(self, *, within_seconds: float) -> None:
         """Wait for the rings being answered, then cancel what is left, which hands its jobs back."""
         running = [task for task in self.tasks.values() if not task.done()]
         if not running:
             return
-        _, late = await asyncio.wait(running, timeout=within_seconds)
+        waits = [asyncio.ensure_future(asyncio.wait(running)), asyncio.ensure_future(self._hurried.wait())]
+        await asyncio.wait(waits, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        late = [task for task in running if not task.done()]
         for task in late:
             task.cancel()
         if late:
@@ -104,13 +127,13 @@ class DoorbellWorker(Worker):
         """Take as many rings as there are free slots, or sleep until there is something to do."""
         free = self.max_jobs - len(self.tasks)
         if free <= 0:
-            await asyncio.wait(self.tasks.values(), return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
+            await self._sleep_on(asyncio.wait(self.tasks.values(), return_when=asyncio.FIRST_COMPLETED))
             return
         taken = await self._take(free)
         for ring_id, payload in taken:
             self._start(ring_id, payload)
         if not taken:
-            await self._wait_for_token()
+            await self._wait_for_ring()
 
     async def _take(self, count: int) -> list[tuple[str, bytes | None]]:
         answer = await self._take_script(keys=[self.queue_name], args=[count, job_key_prefix])
@@ -118,12 +141,22 @@ class DoorbellWorker(Worker):
         ids = [cast("bytes", ring_id).decode() for ring_id in pairs[::2]]
         return list(zip(ids, pairs[1::2], strict=True))
 
-    async def _wait_for_token(self) -> None:
-        blpop = cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
-        self._sleep = asyncio.ensure_future(blpop)
+    async def _wait_for_ring(self) -> None:
+        """Sleep until a token wakes, or a ring is seen whose token somebody else took."""
+        while self.allow_pick_jobs and self._gate.is_set():
+            blpop = cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
+            if await self._sleep_on(blpop) or await self.pool.zcard(self.queue_name):
+                return
+
+    async def _sleep_on(self, waking: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever wakes
+        """Wait until it wakes, or until this worker is told to take nothing more; the answer is None then."""
+        self._sleep = asyncio.ensure_future(waking)
         await asyncio.wait([self._sleep])
-        if not self._sleep.cancelled():
-            self._sleep.result()
+        return None if self._sleep.cancelled() else self._sleep.result()
+
+    def _wake(self) -> None:
+        if self._sleep is not None:
+            self._sleep.cancel()
 
     def _start(self, ring_id: str, payload: bytes | None) -> None:
         """Start the ring's function; one that cannot be read or is unknown is dropped, its row is rung again.

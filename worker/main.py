@@ -12,30 +12,29 @@ from typing import Any
 
 import structlog
 import uvloop
-from arq.worker import func
 from prometheus_client import start_http_server
 
 from shared.domain.jobs import JobKind
 from shared.log import configure_logging
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.job_store import QUEUE_OF
 from shared.storage.schema import OldSchemaError, wait_for_schema
-from shared.task_queue import RUN_JOB
 from shared.wiring import NotConfiguredError, ProcessContext
 from shared.wiring.telemetry import telemetry
 from shared.wiring.worker import InvalidSettingError, WorkerServices
 from worker.beat import beat
-from worker.doorbell import DoorbellWorker
+from worker.crew import Crew
+from worker.doorbell import HAND_BACK_SECONDS
+from worker.loop_watch import watch_loop
 from worker.metrics import count_repairs
-from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 from worker.upkeep.duties import keep
 from worker.upkeep.schedule import duties_of
 
 _log = structlog.get_logger()
 
 ALL_QUEUES = tuple(kind.value for kind in JobKind)
-REQUEUE_SLOTS = 2
+LEAVE_SECONDS = 5.0
+"""How long a stopped worker may take to forget its row; upkeep does it a day later."""
 
 
 def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
@@ -57,7 +56,7 @@ def new_worker_id() -> str:
 
 async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
     worker_id = new_worker_id()
-    stop = _stop_on_signals()
+    stop, hurry = _stop_on_signals()
     async with AsyncExitStack() as stack:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
@@ -65,7 +64,7 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
         services = await WorkerServices.open(context, worker_id=worker_id, count_repairs=count_repairs)
         stack.push_async_callback(services.close)
         tune_garbage_collection()
-        await run_until(stop, services, kinds=kinds)
+        await run_until(stop, services, kinds=kinds, hurry=hurry)
 
 
 def tune_garbage_collection() -> None:
@@ -75,54 +74,82 @@ def tune_garbage_collection() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-async def run_until(stop: asyncio.Event, services: WorkerServices, *, kinds: Sequence[JobKind]) -> None:
-    """Answer rings until `stop`, then wait for what runs and hand the rest back."""
-    settings = services.context.settings
-    slots = {
-        JobKind.COLLECT: settings.collect_slots,
-        JobKind.NOTIFY: settings.notify_slots,
-        JobKind.REQUEUE: REQUEUE_SLOTS,
-    }
-    workers = [_worker_of(kind, services, slots=slots[kind]) for kind in kinds]
-    background = [asyncio.create_task(services.leases.run(lambda _: None))]
-    background += [asyncio.create_task(keep(duty)) for duty in duties_of(services)]
+async def run_until(
+    stop: asyncio.Event, services: WorkerServices, *, kinds: Sequence[JobKind], hurry: asyncio.Event | None = None
+) -> None:
+    """Answer rings until `stop`, then wait for what runs, until `hurry` at most, and hand the rest back."""
+    crew = Crew(services, kinds)
+    leases = services.leases
+    background = [
+        asyncio.create_task(leases.run(crew.obey)),
+        asyncio.create_task(services.context.orders.listen(leases.hear, reconnected=leases.beat_soon)),
+        asyncio.create_task(watch_loop(leases)),
+        *(asyncio.create_task(keep(duty)) for duty in duties_of(services)),
+        *_show_life(services.context.settings),
+    ]
+    answering = crew.serve()
+    _log.info("worker_ready", worker_id=leases.owner, queues=leases.vitals.queues)
+    try:
+        await _first(stop.wait(), *answering)
+    finally:
+        crew.quiet()
+        background.append(asyncio.create_task(_hurry_on(hurry, crew)))
+        # Not cancelled: a ring already taken out of the queue would be lost until upkeep finds its row.
+        await asyncio.gather(*answering, return_exceptions=True)
+        # The heartbeat goes on until the last job is recorded or handed back.
+        await crew.finish(within_seconds=services.context.settings.drain_seconds)
+        await _write_down(services)
+        await _cancel(background)
+        await _leave(services)
+        _log.info("worker_stopped", worker_id=leases.owner)
+
+
+def _show_life(settings: Settings) -> "list[asyncio.Task[None]]":
+    """What looks at this worker from outside: Prometheus, and a container's health check."""
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port, addr=settings.host)
-    if settings.worker_beat_file is not None:
-        background.append(asyncio.create_task(beat(settings.worker_beat_file)))
-    polling = [asyncio.create_task(worker.serve()) for worker in workers]
-    _log.info("worker_ready", worker_id=services.leases.owner, queues=[worker.queue_name for worker in workers])
+    if settings.worker_beat_file is None:
+        return []
+    return [asyncio.create_task(beat(settings.worker_beat_file))]
+
+
+async def _hurry_on(hurry: asyncio.Event | None, crew: Crew) -> None:
+    if hurry is not None:
+        await hurry.wait()
+        crew.hurry()
+
+
+async def _write_down(services: WorkerServices) -> None:
+    """Let what has ended be recorded; while the database is away the leases are what is left of it."""
     try:
-        await _first(stop.wait(), *polling)
-    finally:
-        for worker in workers:
-            worker.quiet()
-        # Not cancelled: a ring already taken out of the queue would be lost until upkeep finds its row.
-        await asyncio.gather(*polling, return_exceptions=True)
-        # The heartbeat goes on until the last job is recorded or handed back.
-        await asyncio.gather(*(worker.finish(within_seconds=settings.drain_seconds) for worker in workers))
-        await services.execution.drain()
-        await _cancel(background)
-        _log.info("worker_stopped", worker_id=services.leases.owner)
+        async with asyncio.timeout(HAND_BACK_SECONDS):
+            await services.execution.drain()
+    except TimeoutError:
+        _log.warning("ends_not_recorded", worker_id=services.leases.owner)
 
 
-def _worker_of(kind: JobKind, services: WorkerServices, *, slots: int) -> DoorbellWorker:
-    queue = QUEUE_OF[kind]
-    return DoorbellWorker(
-        [func(run_job, name=RUN_JOB)],
-        services.context.redis,
-        queue=queue,
-        slots=slots,
-        context={EXECUTION_KEY: services.execution, QUEUE_KEY: queue},
-    )
+async def _leave(services: WorkerServices) -> None:
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await services.context.fleet.leave(services.leases.owner)
+    except (StorageUnavailableError, TimeoutError) as error:
+        _log.warning("worker_row_left", worker_id=services.leases.owner, error=repr(error))
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set at the first signal, and at the second of one kind: a terminal and a supervisor may each send one."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    seen: set[int] = set()
+
+    def hear(signum: int) -> None:
+        stop.set()
+        if signum in seen:
+            hurry.set()
+        seen.add(signum)
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
-    return stop
+        asyncio.get_running_loop().add_signal_handler(signum, hear, signum)
+    return stop, hurry
 
 
 async def _first(stopping: Coroutine[Any, Any, Any], *polling: "asyncio.Task[None]") -> None:
