@@ -5,7 +5,7 @@ UV := $(BIN)/uv pip --quiet
 # Trust what the system trusts, as pip, git and curl do; a system without certificates keeps uv's own.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/certs),1,0)
 
-.PHONY: run test check format bench lock clean
+.PHONY: run test check format bench peers lock clean
 
 run: .venv/run.stamp
 	@$(BIN)/tocsin up $(ARGS)
@@ -23,8 +23,17 @@ check: .venv/test.stamp
 bench: .venv/test.stamp
 	@$(BIN)/python -m bench.front --seconds 2 --rounds 3
 	@$(BIN)/python -m bench.engine --jobs 4000 --rounds 3
+	@$(BIN)/python -m bench.queues --quick
 	@$(BIN)/python -m bench.checks --checks 5000 --rounds 3
 	@$(BIN)/python -m bench.samples 1000000
+
+# The queues that the engine is measured beside, in an environment of their own: they need another release of redis-py.
+peers: .venv-peers/stamp
+
+.venv-peers/stamp: .venv/uv.stamp bench/peers/requirements.lock
+	@$(PYTHON) -m venv .venv-peers
+	@$(UV) install --python .venv-peers/bin/python --require-hashes -r bench/peers/requirements.lock
+	@touch $@
 
 format: .venv/test.stamp
 	@$(BIN)/ruff format .
@@ -34,6 +43,7 @@ format: .venv/test.stamp
 lock: .venv/uv.stamp
 	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --extra diagnostics --extra embedded --output-file requirements.lock pyproject.toml
 	@$(UV) compile --no-config --universal --generate-hashes --no-annotate --no-header --all-extras --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
+	@$(UV) compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --output-file bench/peers/requirements.lock bench/peers/requirements.in
 
 .venv/uv.stamp:
 	@echo "Setting up .venv (once; needs the package registry)…"
@@ -51,4 +61,4 @@ lock: .venv/uv.stamp
 	@touch $@
 
 clean:
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -4,8 +4,10 @@ import asyncio
 import signal
 from dataclasses import replace
 
+import msgspec
 import uvloop
 
+from bench.peers import jobs
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobKind
 from shared.domain.leases import ClaimedJob
@@ -17,7 +19,12 @@ from worker.main import new_worker_id, run_until, tune_garbage_collection
 
 
 async def do_nothing(claimed: ClaimedJob, _: ReportProgress) -> Worked:
-    """Succeed at once."""
+    """Succeed at once, or once the gate is gone, as the peers' jobs do."""
+    spec = msgspec.json.decode(claimed.spec)
+    if "hold" in spec:
+        await jobs.hold(spec["hold"])
+    else:
+        jobs.no_op(spec.get("no_op", 0.0))
     return Worked(result={"attempt": claimed.attempt})
 
 

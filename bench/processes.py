@@ -12,7 +12,7 @@ from pathlib import Path
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
-_ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,38 @@ class Measured:
         """Wait until the process has logged `text`."""
         self.wait_until(lambda: text.encode() in self.log.read_bytes())
 
+    def wait(self, seconds: float) -> None:
+        """Wait until the process has ended by itself, which it has to do well."""
+        if self.popen.wait(seconds):
+            raise RuntimeError(f"{self.name} failed:\n{self.tail()}")
+
+    @property
+    def pids(self) -> list[int]:
+        """The process and its descendants."""
+        return _tree_of(self.pid)
+
     def tail(self) -> str:
         """The last lines of the process's log."""
         return self.log.read_text(errors="replace")[-3000:]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the process for the block, so that its queue can be filled while it is warm and idle."""
-        self.popen.send_signal(signal.SIGSTOP)
+        """Stop the process and its children for the block, so that a queue can be filled while it is warm and idle."""
+        self._signal_tree(signal.SIGSTOP)
         try:
             yield
         finally:
-            self.popen.send_signal(signal.SIGCONT)
+            self._signal_tree(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill the process and its children at once, as a machine that dies would."""
+        self._signal_tree(signal.SIGKILL)
+        self.popen.wait(STOP_SECONDS)
+
+    def _signal_tree(self, signum: signal.Signals) -> None:
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
     def stop(self) -> None:
         """End the process and wait for it."""
@@ -79,7 +99,7 @@ def measured(
     log = log_dir / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as output:
         popen = subprocess.Popen(
-            argv, cwd=_ROOT, env=_clean_environment(environment), stdout=output, stderr=subprocess.STDOUT
+            argv, cwd=ROOT, env=_clean_environment(environment), stdout=output, stderr=subprocess.STDOUT
         )
     process = Measured(name, popen, log)
     try:
@@ -90,12 +110,16 @@ def measured(
 
 def _clean_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    return inherited | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
+    return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
 
 
 def tree_cpu_seconds(pid: int) -> float:
     """CPU seconds of a process, its living descendants, and all those that were waited for."""
-    return _own_cpu_seconds(pid) + sum(tree_cpu_seconds(child) for child in _children_of(pid))
+    return sum(_own_cpu_seconds(member) for member in _tree_of(pid))
+
+
+def _tree_of(pid: int) -> list[int]:
+    return [pid, *(member for child in _children_of(pid) for member in _tree_of(child))]
 
 
 def _own_cpu_seconds(pid: int) -> float:

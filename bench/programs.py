@@ -50,7 +50,7 @@ def tocsin_workers(
     """Run workers: the real ones, or ones whose jobs have no work in them."""
     argv = [sys.executable, "-m", "bench.no_op_worker"] if is_no_op else [sys.executable, "-m", "cli.main", "worker"]
     variables = servers.environment(**(environment or {}))
-    with _several("tocsin-worker", argv, count=count, log_dir=servers.directory, environment=variables) as workers:
+    with several("tocsin-worker", argv, count=count, log_dir=servers.directory, environment=variables) as workers:
         for worker in workers:
             worker.wait_for_log("worker_ready")
         yield workers
@@ -76,8 +76,8 @@ def flask_app(servers: Servers, *, ready: str) -> Iterator[HttpProgram]:
 def stock_workers(servers: Servers, settings: str, *, told: Path, count: int = 1) -> Iterator[list[Measured]]:
     """Run stock ARQ workers by ARQ's own command; `settings` is a class of `bench.peers.stock_arq`."""
     argv = [sys.executable, "-m", "arq", f"bench.peers.stock_arq.{settings}"]
-    variables = servers.peer_environment(BENCH_TOLD=str(told))
-    with _several(f"arq-{settings}", argv, count=count, log_dir=servers.directory, environment=variables) as workers:
+    variables = servers.peer_environment(BENCH_TOLD=str(told), BENCH_UVLOOP="1" if settings == "Tuned" else "")
+    with several(f"arq-{settings}", argv, count=count, log_dir=servers.directory, environment=variables) as workers:
         for worker in workers:
             worker.wait_for_log("Starting worker")
         yield workers
@@ -95,7 +95,7 @@ def _peer_app(servers: Servers, name: str, argv: Sequence[str], *, ready: str) -
 
 
 @contextmanager
-def _several(
+def several(
     name: str, argv: Sequence[str], *, count: int, log_dir: Path, environment: Mapping[str, str]
 ) -> Iterator[list[Measured]]:
     with ExitStack() as stack:

@@ -1,43 +1,32 @@
 """Stock ARQ workers: as they come, and tuned as far as settings go; with no row for a job, or one kept by the ORM."""
 
 import asyncio
-import json
+import logging
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import uvloop
+from arq import create_pool
+
+from bench.peers import jobs
 from bench.peers.channels import STARTED
 from bench.peers.naive import JobRow, new_session, redis_settings
-
-TELL_SECONDS = 0.2
-_told = Path(os.environ["BENCH_TOLD"])
+from bench.peers.tally import tally
 
 
-@dataclass
-class Tally:
-    """What this process did since it last told: how many jobs, when the first began and the last ended."""
-
-    count: int = 0
-    first: float = 0.0
-    last: float = 0.0
-
-    def add(self, began: float) -> None:
-        """Count a job that ends now."""
-        self.first = self.first if self.count else began
-        self.last = time.time()
-        self.count += 1
-
-
-tally = Tally()
-
-
-async def no_op(_ctx: dict[str, Any]) -> None:
+async def no_op(_ctx: dict[str, Any], argument: float = 0.0) -> None:
     """Do nothing."""
-    tally.add(time.time())
+    jobs.no_op(argument)
+
+
+async def hold(_ctx: dict[str, Any], argument: float) -> None:
+    """Wait for the gate."""
+    await jobs.hold(argument)
 
 
 async def note_start(ctx: dict[str, Any]) -> None:
@@ -54,27 +43,17 @@ async def run_row(_ctx: dict[str, Any], job_id: str) -> None:
         await session.commit()
         job.state, job.result, job.finished_at = "succeeded", {"up": 1}, datetime.now(UTC)
         await session.commit()
-    tally.add(began)
+    tally.note(began=began)
 
 
-async def start(ctx: dict[str, Any]) -> None:
-    """Begin to tell."""
-    ctx["teller"] = asyncio.create_task(_keep_telling())
+async def hush(_ctx: dict[str, Any]) -> None:
+    """Log no line a job."""
+    logging.getLogger("arq").setLevel(logging.WARNING)
 
 
-async def _keep_telling() -> None:
-    """Tell the tally whenever it has stood still for a while, which costs the jobs nothing."""
-    while True:
-        seen = tally.count
-        await asyncio.sleep(TELL_SECONDS)
-        if seen and tally.count == seen:
-            _tell({"count": tally.count, "first": tally.first, "last": tally.last})
-            tally.count = 0
-
-
-def _tell(line: dict[str, float]) -> None:
-    with _told.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+# ARQ's command makes its loop after it has read the settings.
+if os.environ.get("BENCH_UVLOOP"):
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 class Default:
@@ -82,15 +61,23 @@ class Default:
 
     functions = (no_op, note_start, run_row)
     redis_settings = redis_settings
-    on_startup = start
 
 
 class Tuned:
-    """The settings that help: the delay between polls, jobs at once, and no results kept."""
+    """The settings that help: the delay between polls, jobs at once, no results, no line logged a job, uvloop."""
 
-    functions = (no_op, note_start, run_row)
+    functions = (no_op, hold, note_start, run_row)
     redis_settings = redis_settings
-    on_startup = start
+    on_startup = hush
     poll_delay = 0.01
     max_jobs = 100
     keep_result = 0
+    job_timeout = float(os.environ.get("BENCH_ARQ_JOB_TIMEOUT", "300"))
+
+
+@asynccontextmanager
+async def open_queue() -> AsyncIterator[Callable[[str, float], Awaitable[Any]]]:
+    """Yield what enqueues a job by its name and its argument."""
+    redis = await create_pool(redis_settings)
+    yield redis.enqueue_job
+    await redis.aclose()
