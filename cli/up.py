@@ -80,7 +80,11 @@ def make_processes(settings: Settings, urls: ServerUrls, *, workers: int) -> lis
     return [
         api,
         *(
-            TocsinProcess(f"worker {number}", ["worker"], environment=worker_environment)
+            TocsinProcess(
+                f"worker {number}",
+                ["worker"],
+                environment=with_metrics_port(worker_environment, settings, number=number),
+            )
             for number in range(1, workers + 1)
         ),
     ]
@@ -102,6 +106,12 @@ def with_loopback(environment: Mapping[str, str], settings: Settings) -> dict[st
     """Workers may collect from this machine when only this machine can ask them to, unless the user said otherwise."""
     is_private = settings.is_embedded and settings.is_loopback
     return {"TOCSIN_EGRESS_LOOPBACK": "true" if is_private else "false", **environment}
+
+
+def with_metrics_port(environment: Mapping[str, str], settings: Settings, *, number: int) -> dict[str, str]:
+    """The first worker shows its metrics at the port that is set, the others at those above it; 0 stays 0."""
+    port = settings.worker_metrics_port and settings.worker_metrics_port + number - 1
+    return {**environment, "TOCSIN_WORKER_METRICS_PORT": str(port)}
 
 
 def _start(processes: Sequence[TocsinProcess], servers: EmbeddedServers, *, settings: Settings) -> Supervisor:

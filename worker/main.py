@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import socket
 import sys
@@ -51,7 +52,8 @@ def serve(settings: Settings, *, queues: Sequence[str] = ALL_QUEUES) -> None:
 
 def new_worker_id() -> str:
     """A name that tells workers apart: host, process, and a little randomness against reused process ids."""
-    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
+    host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())  # It becomes part of a path.
+    return f"{host}:{os.getpid()}:{os.urandom(3).hex()}"
 
 
 async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
@@ -107,10 +109,18 @@ async def run_until(
 def _show_life(settings: Settings) -> "list[asyncio.Task[None]]":
     """What looks at this worker from outside: Prometheus, and a container's health check."""
     if settings.worker_metrics_port:
-        start_http_server(settings.worker_metrics_port, addr=settings.host)
+        _show_metrics(settings.host, settings.worker_metrics_port)
     if settings.worker_beat_file is None:
         return []
     return [asyncio.create_task(beat(settings.worker_beat_file))]
+
+
+def _show_metrics(host: str, port: int) -> None:
+    try:
+        start_http_server(port, addr=host)
+    except OSError as error:
+        # Being seen is not worth more than working.
+        _log.warning("metrics_port_taken", host=host, port=port, error=error.strerror)
 
 
 async def _hurry_on(hurry: asyncio.Event | None, crew: Crew) -> None:

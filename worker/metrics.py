@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from shared.domain.dispatch import RepairReason
 
-RINGS = Counter("tocsin_rings", "Rings answered, by how their attempt was recorded.", ["queue", "outcome"])
+STALE_RINGS = Counter("tocsin_stale_rings", "Rings that started nothing.", ["queue"])
 UPKEEP = Counter("tocsin_upkeep_jobs", "Jobs that upkeep moved, by duty.", ["duty"])
 UPKEEP_FAILURES = Counter("tocsin_upkeep_failures", "Runs of a duty that failed.", ["duty"])
 UPKEEP_SECONDS = Histogram(

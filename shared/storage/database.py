@@ -3,6 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, cast
 
 import asyncpg
@@ -11,6 +12,7 @@ from sqlalchemy import CursorResult, ExceptionContext, Row, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.storage.errors import StorageUnavailableError, is_unavailable
+from shared.storage.slow_queries import SlowQueries
 
 _PULSE = "tocsin_pulse"
 
@@ -59,12 +61,22 @@ def _distrust_after_silence(context: ExceptionContext) -> None:
 class UnitOfWork:
     """One transaction; only leaving its block without an error commits."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, slow: SlowQueries) -> None:
         self.connection = connection
+        self._slow = slow
 
     async def run(self, statement: str, *parameters: object) -> CursorResult[Any]:
         """Run one statement of PostgreSQL's own SQL with `$1` parameters; arrays pass as lists."""
-        return await self.connection.exec_driver_sql(statement, tuple(parameters))
+        rows: int | None = None
+        began = perf_counter()
+        try:
+            result = await self.connection.exec_driver_sql(statement, tuple(parameters))
+            rows = result.rowcount
+            return result
+        finally:
+            seconds = perf_counter() - began
+            if seconds >= self._slow.threshold_seconds:
+                self._slow.note(statement, seconds=seconds, rows=rows)
 
     async def fetch(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
         """Run one statement and return its rows."""
@@ -86,19 +98,30 @@ class UnitOfWork:
 class Reader:
     """Single statements that only read, each a transaction of its own."""
 
-    def __init__(self, driver: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, driver: "asyncpg.Connection[asyncpg.Record]", slow: SlowQueries) -> None:
         self._driver = driver
+        self._slow = slow
 
     async def fetch(self, statement: str, *parameters: object) -> "list[asyncpg.Record]":
         """Run one statement and return its rows; JSON comes as text, so cast it to say so."""
-        return await self._driver.fetch(statement, *parameters)
+        rows: int | None = None
+        began = perf_counter()
+        try:
+            records = await self._driver.fetch(statement, *parameters)
+            rows = len(records)
+            return records
+        finally:
+            seconds = perf_counter() - began
+            if seconds >= self._slow.threshold_seconds:
+                self._slow.note(statement, seconds=seconds, rows=rows)
 
 
 class Database:
-    """Where units of work come from."""
+    """Where units of work come from. Statements that take `slow_query_ms` are logged; 0 logs none."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, slow_query_ms: int = 0) -> None:
         self.engine = engine
+        self._slow = SlowQueries(slow_query_ms)
         self._pulsing = engine.execution_options(**{_PULSE: True})
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -114,7 +137,7 @@ class Database:
         """
         try:
             async with (self._pulsing if is_pulse else self.engine).begin() as connection:
-                yield UnitOfWork(connection)
+                yield UnitOfWork(connection, self._slow)
         except StorageUnavailableError:
             raise
         except Exception as error:
@@ -133,7 +156,7 @@ class Database:
             async with self._autocommit.connect() as connection:
                 raw = await connection.get_raw_connection()
                 try:
-                    yield Reader(cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection))
+                    yield Reader(cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection), self._slow)
                 except BaseException:
                     # SQLAlchemy did not see the statement fail, and would hand the broken connection out again.
                     await connection.invalidate()

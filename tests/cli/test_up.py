@@ -62,6 +62,13 @@ def test_as_many_workers_as_asked_for_are_made() -> None:
     assert [process.name for process in processes] == ["api", "worker 1", "worker 2", "worker 3"]
 
 
+@pytest.mark.parametrize(("port", "expected"), [(9100, ["9100", "9101", "9102"]), (0, ["0", "0", "0"])])
+def test_each_worker_shows_its_metrics_at_a_port_of_its_own(port: int, expected: list[str]) -> None:
+    """Prometheus finds every one of them; without a port none listens."""
+    _, *workers = make_processes(settings_of(worker_metrics_port=port), URLS, workers=3)
+    assert [worker.environment["TOCSIN_WORKER_METRICS_PORT"] for worker in workers] == expected
+
+
 def test_a_taken_port_is_named_with_what_to_do() -> None:
     """It is found before anything is started."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

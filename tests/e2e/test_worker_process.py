@@ -170,7 +170,7 @@ async def test_a_wiped_redis_loses_no_job(bench: Bench, site: Site, fresh_databa
 
 
 async def test_a_worker_shows_what_it_counts(bench: Bench, site: Site, fresh_database_url: str, redis_url: str) -> None:
-    """With a port set, Prometheus finds the rings that were answered and the duties that ran."""
+    """With a port set, Prometheus finds the attempts that were made and the duties that ran."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     site.gate.set()
@@ -179,7 +179,7 @@ async def test_a_worker_shows_what_it_counts(bench: Bench, site: Site, fresh_dat
         await ended(bench, job)
         shown = ""
         async with asyncio.timeout(PATIENCE_SECONDS), httpx2.AsyncClient() as client:
-            # The ring is counted a moment after its job's end was told.
-            while 'tocsin_rings_total{outcome="succeeded",queue="tocsin:collect"} 1.0' not in shown:
+            # The attempt is counted a moment after its job's end was told.
+            while 'tocsin_attempts_total{kind="collect",outcome="succeeded"} 1.0' not in shown:
                 shown = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     assert 'tocsin_upkeep_jobs_total{duty="relay"}' in shown

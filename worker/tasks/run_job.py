@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.domain.jobs import Ring
 from shared.services.job_execution import JobExecution
-from worker.metrics import RINGS
+from worker.metrics import STALE_RINGS
 
 QUEUE_KEY = "queue"
 EXECUTION_KEY = "execution"
@@ -15,4 +15,5 @@ async def run_job(ctx: dict[str, Any], job_id: str, dispatch_no: int) -> None:
     """Run the job if its dispatch still stands; the ring carries ids only, the row is what is run."""
     execution: JobExecution = ctx[EXECUTION_KEY]
     outcome = await execution.run(Ring(UUID(job_id), dispatch_no, ctx[QUEUE_KEY]))
-    RINGS.labels(queue=ctx[QUEUE_KEY], outcome=outcome.value if outcome else "stale").inc()
+    if outcome is None:
+        STALE_RINGS.labels(queue=ctx[QUEUE_KEY]).inc()
