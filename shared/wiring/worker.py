@@ -25,6 +25,7 @@ from shared.services.job_recovery import JobRecovery
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
 from shared.services.partitions import ensure_partitions
+from shared.services.requeue_work import RequeueWork
 from shared.services.retention import Retention
 from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
 from shared.services.rollups import Rollups
@@ -89,6 +90,7 @@ class WorkerServices:
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
             JobKind.NOTIFY: NotifyWork(notifiers),
+            JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
         }
         return cls(
             context=context,
