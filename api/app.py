@@ -21,7 +21,7 @@ from api.gate import Gate
 from api.hot_path import HotPath
 from api.openapi import describe
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
-from api.routes import health, job_batches, job_history, job_submission, jobs, keys, problems, stats
+from api.routes import health, job_batches, job_history, job_submission, jobs, keys, problems, stats, workers
 from api.services import ApiServices, Listening
 from shared.services.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
@@ -35,6 +35,7 @@ _ROUTERS = (
     stats.router,
     health.router,
     keys.router,
+    workers.router,
     problems.router,
 )
 _TOLD = (Exception, HTTPException, RequestValidationError, ProblemError, OverloadedError, StorageUnavailableError)

@@ -13,6 +13,8 @@ from shared.domain.access import LOCAL, Principal, Scope
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
 _KEYS_PATH = "/api/v1/keys"
+_STEERED_PATHS = ("/api/v1/workers",)
+"""What only admins change, and everybody with a key may look at."""
 
 
 class Gate:
@@ -53,7 +55,9 @@ class Gate:
             return None
         if path.startswith(_KEYS_PATH):
             return Scope.ADMIN
-        return Scope.READ if method in READING_METHODS else Scope.SUBMIT
+        if method in READING_METHODS:
+            return Scope.READ
+        return Scope.ADMIN if path.startswith(_STEERED_PATHS) else Scope.SUBMIT
 
     async def _authenticate(self, headers: dict[bytes, bytes], needed: Scope) -> Principal:
         principal = await self._authentication.identify(headers)
