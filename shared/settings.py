@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     submit_buffer: int = Field(
         default=20_000, ge=1, description="Submissions that may wait for a commit before the API answers 503."
     )
+    queue_limit: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Due jobs that may wait in a queue before submissions to it are refused with 503.",
+    )
     max_waiters: int = Field(
         default=5_000,
         ge=0,

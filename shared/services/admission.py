@@ -1,0 +1,81 @@
+"""Whether a queue takes more jobs, decided from what was measured a moment ago: a submission costs no query."""
+
+import asyncio
+import time
+
+import structlog
+
+from shared.domain.jobs import JobKind
+from shared.domain.queues import Intake, Refusal, decide_intake, poll_after_seconds
+from shared.services.queues import FRESH_SECONDS, Queues
+from shared.storage.errors import StorageUnavailableError
+
+_log = structlog.get_logger()
+
+
+class QueueRefusedError(Exception):
+    """A queue takes no more; nothing was taken."""
+
+    def __init__(self, kind: JobKind, *, retry_after_seconds: int) -> None:
+        super().__init__(f"the queue {kind.value} takes no more")
+        self.kind = kind
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFullError(QueueRefusedError):
+    """As many jobs wait as may."""
+
+
+class QueueDrainingError(QueueRefusedError):
+    """The queue is worked off and takes nothing until it is resumed."""
+
+
+class Admission:
+    """Judges submissions of one process; what it does not know yet, it lets in.
+
+    Between two measurements a queue can grow beyond its limit by what is submitted meanwhile.
+    """
+
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
+
+    def check(self, kind: JobKind, count: int = 1) -> None:
+        """Let `count` jobs in.
+
+        Raises:
+            QueueFullError, QueueDrainingError: the queue takes no more; they say when to ask again.
+        """
+        intake = self._intake(kind, count)
+        if intake.refusal is Refusal.FULL:
+            raise QueueFullError(kind, retry_after_seconds=intake.retry_after_seconds)
+        if intake.refusal is Refusal.DRAINING:
+            raise QueueDrainingError(kind, retry_after_seconds=intake.retry_after_seconds)
+
+    def poll_after_seconds(self, kind: JobKind) -> int:
+        """After how many seconds it is worth asking for a job that is queued now, 1 to 60."""
+        reading = self._queues.latest
+        return 1 if reading is None else poll_after_seconds(reading.figures[kind])
+
+    async def run(self) -> None:
+        """Measure until cancelled; while the database is away the latest figures stand."""
+        while True:
+            try:
+                await self._queues.measure()
+            except (StorageUnavailableError, TimeoutError) as error:
+                _log.warning("queues_not_measured", error=repr(error))
+            await asyncio.sleep(self._pause_seconds())
+
+    def _pause_seconds(self) -> float:
+        reading = self._queues.latest
+        return FRESH_SECONDS if reading is None else max(reading.fresh_until - time.monotonic(), FRESH_SECONDS)
+
+    def _intake(self, kind: JobKind, count: int) -> Intake:
+        reading = self._queues.latest
+        if reading is None:
+            return Intake()
+        return decide_intake(
+            reading.figures[kind],
+            reading.settings[kind],
+            count=count,
+            default_limit=self._queues.default_limit,
+        )
