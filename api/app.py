@@ -21,7 +21,18 @@ from api.gate import Gate
 from api.hot_path import HotPath
 from api.openapi import describe
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
-from api.routes import health, job_batches, job_history, job_submission, jobs, keys, problems, stats, workers
+from api.routes import (
+    diagnostics,
+    health,
+    job_batches,
+    job_history,
+    job_submission,
+    jobs,
+    keys,
+    problems,
+    stats,
+    workers,
+)
 from api.services import ApiServices, Listening
 from shared.services.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
@@ -35,6 +46,7 @@ _ROUTERS = (
     stats.router,
     health.router,
     keys.router,
+    diagnostics.router,
     workers.router,
     problems.router,
 )

@@ -12,7 +12,7 @@ from shared.domain.access import LOCAL, Principal, Scope
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
-_KEYS_PATH = "/api/v1/keys"
+_ADMIN_PATHS = ("/api/v1/keys", "/api/v1/admin/")
 _STEERED_PATHS = ("/api/v1/workers",)
 """What only admins change, and everybody with a key may look at."""
 
@@ -53,7 +53,7 @@ class Gate:
             return Scope.READ
         if not path.startswith("/api/"):
             return None
-        if path.startswith(_KEYS_PATH):
+        if path.startswith(_ADMIN_PATHS):
             return Scope.ADMIN
         if method in READING_METHODS:
             return Scope.READ

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
+from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
@@ -17,7 +18,7 @@ from shared.domain.kinds import PLACEHOLDERS
 Documented = dict[int | str, dict[str, Any]]
 
 _REF = "#/components/schemas/{model}"
-_MODELS: tuple[type[BaseModel], ...] = (CollectSubmission, NotifySubmission, KeyBody, ProblemView)
+_MODELS: tuple[type[BaseModel], ...] = (CollectSubmission, NotifySubmission, KeyBody, ProfileBody, ProblemView)
 _PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}
 _DESCRIPTIONS = {
     400: "The request cannot be read, or the cursor belongs to another query.",

@@ -106,6 +106,12 @@ KEY_REUSED = ProblemKind(
     "The idempotency key stands for another request",
     "A key belongs to one request for 24 hours. Make a new key for a new request; send the same body to repeat one.",
 )
+PROFILE_RUNNING = ProblemKind(
+    "profile-running",
+    409,
+    "A profile is being taken already",
+    "A process takes one profile at a time. Ask again when it has ended, after 30 seconds at most.",
+)
 INTERNAL_ERROR = ProblemKind(
     "internal-error",
     500,
@@ -149,6 +155,7 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             MISDIRECTED_REQUEST,
             INVALID_INPUT,
             KEY_REUSED,
+            PROFILE_RUNNING,
             INTERNAL_ERROR,
             OVERLOADED,
             STORAGE_UNAVAILABLE,

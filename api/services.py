@@ -12,6 +12,7 @@ from api.cursors import Cursors
 from api.exchange import exchange_of
 from api.job_reading import JobReading
 from api.metrics import ApiMetrics
+from api.profiling import Profiling
 from api.readiness import Readiness
 from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
@@ -35,6 +36,7 @@ class ApiServices:
     readiness: Readiness
     waiting: Waiting
     census: Census
+    profiling: Profiling
     batch_slots: asyncio.Semaphore
 
     @classmethod
@@ -61,6 +63,7 @@ class ApiServices:
             readiness=Readiness(context.database, context.redis),
             waiting=waiting,
             census=Census(context.database, metrics.jobs),
+            profiling=Profiling(),
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
         )
 
