@@ -5,7 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.domain.jobs import Job
-from shared.events import JobEvents
+from shared.events import JobEvents, Orders
 from shared.storage.database import Database
 from shared.storage.job_store import JobStore
 
@@ -15,7 +15,7 @@ class CancelOutcome(StrEnum):
 
     CANCELLED = "cancelled"
     REQUESTED = "requested"
-    """The job is running; its worker is told with its next heartbeat."""
+    """The job is running; its worker is told at once, or with its next heartbeat."""
     ALREADY_DONE = "already_done"
     NOT_FOUND = "not_found"
 
@@ -31,9 +31,10 @@ class CancelAnswer:
 class JobControl:
     """Steers jobs."""
 
-    def __init__(self, database: Database, events: JobEvents) -> None:
+    def __init__(self, database: Database, events: JobEvents, orders: Orders) -> None:
         self._database = database
         self._events = events
+        self._orders = orders
 
     async def cancel(self, job_id: UUID) -> CancelAnswer:
         """Cancel a waiting job at once; ask the worker of a running one to stop. Doing it twice changes nothing."""
@@ -46,5 +47,6 @@ class JobControl:
         if cancelled:
             return CancelAnswer(CancelOutcome.CANCELLED, job)
         if requested:
+            await self._orders.publish([job_id])
             return CancelAnswer(CancelOutcome.REQUESTED, job)
         return CancelAnswer(CancelOutcome.ALREADY_DONE if job else CancelOutcome.NOT_FOUND, job)

@@ -101,7 +101,7 @@ class Leases:
         finally:
             del self._held[lease.token]
 
-    async def run(self, obey: Callable[[WorkerOrder | None], None]) -> None:
+    async def run(self, obey: Callable[[WorkerOrder | None], None] = lambda _: None) -> None:
         """Beat until cancelled; `obey` is told with each answer what is ordered of this worker."""
         interval = beat_interval_seconds(self.duration.total_seconds())
         while True:

@@ -69,7 +69,7 @@ class ProcessContext:
             fleet=Fleet(database, orders),
             announcer=Announcer(doorbell, events),
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
-            control=JobControl(database, events),
+            control=JobControl(database, events, orders),
             statistics=Statistics(database),
         )
 

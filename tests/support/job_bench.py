@@ -14,7 +14,7 @@ from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.dispatch import RepairReason
 from shared.domain.jobs import Job, JobKind, NewJob, Ring
 from shared.domain.leases import ClaimedJob
-from shared.events import JobEvents
+from shared.events import JobEvents, Orders
 from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
 from shared.services.job_execution import JobExecution
@@ -60,7 +60,7 @@ class Bench:
         self.doorbell = Doorbell(self.task_queue)
         self.events = JobEvents(self.redis)
         self.submission = JobSubmission(self.database, self.doorbell, clock=utc_now, max_pending=1000)
-        self.control = JobControl(self.database, self.events)
+        self.control = JobControl(self.database, self.events, Orders(self.redis))
         self.announcer = Announcer(self.doorbell, self.events)
         self.recovery = JobRecovery(self.database, self.announcer, clock=utc_now)
         self.repair = RingRepair(self.database, self.redis, self.task_queue, count_repairs=self._count_repairs)
