@@ -107,6 +107,20 @@ def keys(context: typer.Context) -> None:
 
 
 @app.command()
+def doctor(
+    *,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Stage losses on a queue of nobody's, and time their repair.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Look at settings, servers, workers and jobs, and say what to do; exit 1 when something fails."""
+    from cli.doctor import run_doctor  # noqa: PLC0415
+
+    raise typer.Exit(run_doctor(read_settings(), with_drill=drill, as_json=as_json))
+
+
+@app.command()
 def listen(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; 0 takes a free one.")] = 8011,
     secret: Annotated[str | None, typer.Option(help="Refuse webhooks that are not signed with this `whsec_…`.")] = None,

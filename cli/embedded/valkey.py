@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.guarded import GuardedProcess, Plan, StopSteps, last_lines, start_guarded
-from cli.embedded.layout import Layout
+from cli.embedded.layout import Layout, socket_directory
 from cli.embedded.leftovers import POLL_SECONDS, end_leftover
 from cli.embedded.programs import valkey_program, within_reach
 
@@ -18,6 +18,20 @@ STOP_STEPS: StopSteps = (("SIGTERM", 20.0),)
 """SIGTERM writes the append-only file to the disk and ends."""
 
 
+SOCKET_NAME = "valkey.sock"
+
+
+def url_of(socket_path: Path) -> str:
+    """The socket's address as redis-py writes one."""
+    return f"unix://{quote(str(socket_path))}?db=0"
+
+
+def find_redis_url(data_dir: Path) -> str | None:
+    """The address of the embedded Valkey that a running `tocsin up` has in the data directory, if there is one."""
+    socket_path = socket_directory(data_dir) / SOCKET_NAME
+    return url_of(socket_path) if answers_ping(socket_path) else None
+
+
 class ValkeyServer:
     """One Valkey on a private Unix socket. Not durable means: nothing is written to the disk, for tests."""
 
@@ -26,14 +40,14 @@ class ValkeyServer:
     def __init__(self, layout: Layout, *, is_durable: bool = True) -> None:
         self.layout = layout
         self.is_durable = is_durable
-        self.socket_path = layout.sockets / "valkey.sock"
+        self.socket_path = layout.sockets / SOCKET_NAME
         self.log = layout.logs / "valkey.log"
         self.process: GuardedProcess | None = None
 
     @property
     def url(self) -> str:
         """Its address as redis-py writes one."""
-        return f"unix://{quote(str(self.socket_path))}?db=0"
+        return url_of(self.socket_path)
 
     def start(self) -> None:
         """End what an earlier run left on the data, start, and wait until it answers."""

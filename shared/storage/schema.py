@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.storage.database import Database
+from shared.storage.database import Database, UnitOfWork
 from shared.storage.errors import StorageUnavailableError
 
 RETRY_SECONDS = 0.5
@@ -30,9 +30,14 @@ async def check_schema(database: Database) -> None:
 async def find_revision(database: Database) -> str | None:
     """The schema's revision, four digits, or None for a database that was never migrated."""
     async with database.transaction() as work:
-        if (await work.fetch("select to_regclass('alembic_version')"))[0][0] is None:
-            return None
-        rows = await work.fetch("select version_num from alembic_version")
+        return await find_revision_in(work)
+
+
+async def find_revision_in(work: UnitOfWork) -> str | None:
+    """The same, within a unit of work."""
+    if (await work.fetch("select to_regclass('alembic_version')"))[0][0] is None:
+        return None
+    rows = await work.fetch("select version_num from alembic_version")
     return str(rows[0][0]) if rows else None
 
 

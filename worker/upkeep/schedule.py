@@ -12,7 +12,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("release", 0.5, services.holds.release),
         Duty("relay", 1.0, repair.relay),
         Duty("expire", 1.0, recovery.expire),
-        Duty("rescue", 5.0, recovery.rescue),
+        Duty("rescue", 2.0, recovery.rescue),
         Duty("reconcile", 5.0, repair.reconcile),
         Duty("sweep", 15.0, repair.sweep),
         Duty("forget_jobs", 60.0, retention.forget_jobs),
