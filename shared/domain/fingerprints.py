@@ -5,18 +5,33 @@ import re
 
 from shared.domain.jobs import Failure, JobKind
 
+FINGERPRINT = r"[0-9a-f]{16}"
+MAX_CHARACTERS = 2_000
+"""Of a message; what lies beyond does not tell failures apart."""
+
 _VARIABLE = re.compile(
     r"""
-    [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}   # a UUID
+    (?P<kept>\banswered\ \d{3}\b)                                  # a status tells different failures apart
+    | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} # a UUID
     | "[^"]*" | '[^']*'                                            # what is quoted
-    | \b0x[0-9a-f]+\b | \b[0-9a-f]{16,}\b                         # addresses and hashes
+    | [^\s@,<>]+@[^\s@,<>]+                                        # an address of e-mail
+    | \[?(?:[0-9a-f]{1,4})?(?:::?[0-9a-f]{1,4}){2,}(?:::)?\]?      # an IPv6 address
+    | \b(?=\w*\d\w*\d)\w{8,}\b | \b0x[0-9a-f]+\b                   # a server's own ids, addresses of memory, hashes
     | \d+(?:[.:]\d+)*                                              # numbers, versions, moments, IPv4 addresses
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_LIST = re.compile(r"\*(?:,\s*\*)+")
 
 
 def fingerprint_of(kind: JobKind, failure: Failure) -> str:
-    """Sixteen hexadecimal digits that stand for this kind of failure of this kind of job."""
-    shape = _VARIABLE.sub("*", failure.message)
-    return hashlib.sha256(f"{kind.value}\n{failure.code}\n{shape}".encode()).hexdigest()[:16]
+    """Sixteen hexadecimal digits that stand for this kind of failure of this kind of job.
+
+    The host stays part of it, since the same words of another server are another trouble; its port does not.
+    """
+    shape = _LIST.sub("*", _VARIABLE.sub(_shape_of, failure.message[:MAX_CHARACTERS]))
+    return hashlib.sha256(f"{kind.value}\n{failure.code}\n{shape}".encode(errors="replace")).hexdigest()[:16]
+
+
+def _shape_of(found: re.Match[str]) -> str:
+    return found["kept"] or "*"
