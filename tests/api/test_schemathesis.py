@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import httpx2
@@ -16,6 +17,10 @@ from shared.domain.targets import TARGET_KINDS
 HERE = Path(__file__).parent
 MAX_EXAMPLES = "25"
 SEED = "20261121"
+OPERATIONS = tomllib.loads((HERE / "schemathesis.toml").read_text())["operations"]
+LEFT_OUT = [
+    name for operation in OPERATIONS if not operation.get("enabled", True) for name in operation["include-name"]
+]
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def test_every_promise_of_the_description_is_kept(api: ApiProcess, tmp_path: Pat
     )
     assert run.returncode == 0, run.stdout + run.stderr
     paths = httpx2.get(f"{api.url}/openapi.json").json()["paths"].values()
-    assert f"Tested: {sum(len(operations) for operations in paths)}" in run.stdout
+    assert f"Tested: {sum(len(operations) for operations in paths) - len(LEFT_OUT)}" in run.stdout
     assert '"level":"error"' not in api.log
 
 
