@@ -5,7 +5,7 @@ UV := $(BIN)/uv pip --quiet
 # Trust what the system trusts, as pip, git and curl do; a system without certificates keeps uv's own.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/certs),1,0)
 
-.PHONY: run test check format bench peers lock clean
+.PHONY: run test check format bench chaos soak proofs peers lock clean
 
 run: .venv/run.stamp
 	@$(BIN)/tocsin up $(ARGS)
@@ -34,6 +34,18 @@ peers: .venv-peers/stamp
 	@$(PYTHON) -m venv .venv-peers
 	@$(UV) install --python .venv-peers/bin/python --require-hashes -r bench/peers/requirements.lock
 	@touch $@
+
+# Kills, wipes and restarts among many jobs; prints one line and fails if any was lost or doubled. See docs/proofs.md.
+chaos: .venv/test.stamp
+	@$(BIN)/python -m chaos --jobs $(or $(JOBS),100000) --rate $(or $(RATE),300) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),3600)
+
+# Mixed load for a while; fails when anything grows that should not.
+soak: .venv/test.stamp
+	@$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),20)
+
+# The proofs alone, the random walk of jobs as long as an hour.
+proofs: .venv/test.stamp
+	@TOCSIN_PROOF_EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/python -m pytest tests/proofs $(ARGS)
 
 format: .venv/test.stamp
 	@$(BIN)/ruff format .

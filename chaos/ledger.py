@@ -1,5 +1,6 @@
 """The reckoning: what was promised, what the database holds and what the outside world saw, held against each other."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -32,8 +33,8 @@ class Reckoning:
     lost: Mapping[UUID, str]
     doubled: Mapping[UUID, str]
     jobs: int
-    fenced: int
-    lost_attempts: int
+    outcomes: Counter[str]
+    """How all attempts ended."""
     poisoned: int
     redispatched: int
     visits: int
@@ -43,12 +44,16 @@ class Reckoning:
         """Whether nothing was lost and nothing was doubled."""
         return not self.lost and not self.doubled
 
+    @property
+    def fenced(self) -> int:
+        """How many results came too late and were thrown away."""
+        return self.outcomes["fenced"]
+
     def line(self, seconds: float) -> str:
         """The whole run in one line."""
         return (
             f"lost {len(self.lost)} · doubled {len(self.doubled)} · fenced {self.fenced} · rerung {self.redispatched}"
-            f" · visits {self.visits} · jobs {self.jobs} · attempts lost {self.lost_attempts}"
-            f" · crash loops {self.poisoned} · in {seconds:.0f} s"
+            f" · visits {self.visits} · jobs {self.jobs} · in {seconds:.0f} s"
         )
 
 
@@ -60,13 +65,11 @@ def reckon(accepted: Collection[UUID], records: Mapping[UUID, Record], visits: M
         for job_id, record in records.items()
         if (why := why_doubled(record, visits.get(job_id, 0), is_accepted=job_id in accepted))
     }
-    outcomes = [outcome for record in records.values() for outcome in record.outcomes]
     return Reckoning(
         lost=lost,
         doubled=doubled,
         jobs=len(records),
-        fenced=outcomes.count("fenced"),
-        lost_attempts=outcomes.count("lost"),
+        outcomes=Counter(outcome for record in records.values() for outcome in record.outcomes),
         poisoned=sum(record.error == "crash_loop" for record in records.values()),
         redispatched=sum(record.dispatches - 1 for record in records.values()),
         visits=sum(visits.values()),

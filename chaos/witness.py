@@ -1,9 +1,11 @@
 """The outside world as a witness: a target and a receiver in one server, which count who came, and may keep them."""
 
 import asyncio
+import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import httptools
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -15,9 +17,13 @@ _FORGED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
 class Witness:
-    """Counts the GETs of each path, and the genuine webhooks of each `webhook-id`."""
+    """Counts the GETs of each path, and the genuine webhooks of each `webhook-id`.
 
-    def __init__(self) -> None:
+    An answer takes up to `most_seconds`, so that whoever dies dies in the middle of something.
+    """
+
+    def __init__(self, *, most_seconds: float = 0) -> None:
+        self._most_seconds = most_seconds
         self.visits: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.forged = 0
@@ -60,9 +66,10 @@ class Witness:
         self.visits[path] += 1
         self._look_again()
         await self._until(lambda: path not in self._kept)
+        await self._take_time()
         return _UP
 
-    def hear(self, headers: dict[str, str], body: bytes) -> bytes:
+    async def hear(self, headers: dict[str, str], body: bytes) -> bytes:
         """Count a webhook whose signature is right (Standard Webhooks), and answer."""
         try:
             self._webhook.verify(body, headers)
@@ -70,7 +77,12 @@ class Witness:
             self.forged += 1
             return _FORGED
         self.told[headers["webhook-id"]] += 1
+        await self._take_time()
         return _TAKEN
+
+    async def _take_time(self) -> None:
+        if self._most_seconds:
+            await asyncio.sleep(random.uniform(0, self._most_seconds))
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
         if not is_so():
@@ -94,8 +106,8 @@ class _Conversation(asyncio.Protocol):
         self._answers: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -122,12 +134,11 @@ class _Conversation(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        if self._parser.get_method() == b"POST":
-            self._transport.write(self._witness.hear(self._headers, self._body))
-            return
-        answer = asyncio.ensure_future(self._answer(self._path))
+        is_told = self._parser.get_method() == b"POST"
+        coming = self._witness.hear(self._headers, self._body) if is_told else self._witness.meet(self._path)
+        answer = asyncio.ensure_future(self._answer(coming))
         self._answers.add(answer)
         answer.add_done_callback(self._answers.discard)
 
-    async def _answer(self, path: str) -> None:
-        self._transport.write(await self._witness.meet(path))
+    async def _answer(self, coming: Awaitable[bytes]) -> None:
+        self._transport.write(await coming)

@@ -1,0 +1,45 @@
+"""`python -m chaos`: havoc among many jobs, and one line that says what became of them; exit 1 if any was harmed."""
+
+import argparse
+import sys
+from collections import Counter
+from typing import Any
+
+import uvloop
+
+from chaos.havoc import Run, wreak_havoc
+
+SHOWN = 20
+
+
+def main() -> int:
+    """Read the arguments, run, tell."""
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--rate", type=float, default=300, help="how many are submitted in a second")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3600, help="the most the run may take")
+    options = parser.parse_args()
+    return tell(uvloop.run(wreak_havoc(**vars(options))))
+
+
+def tell(run: Run) -> int:
+    """Print how it went; the exit code."""
+    reckoning = run.reckoning
+    for word, harmed in (("lost", reckoning.lost), ("doubled", reckoning.doubled)):
+        for job_id, why in list(harmed.items())[:SHOWN]:
+            print(f"{word} {job_id}: {why}")
+    print(f"blows: {_counted(run.blows)} · submissions repeated {run.repeats}")
+    print(f"attempts: {_counted(reckoning.outcomes)} · jobs given up as crash loops {reckoning.poisoned}")
+    if run.is_late:
+        print("the time was up before all jobs had ended")
+    print(reckoning.line(run.seconds))
+    return 0 if reckoning.is_clean and not run.is_late and not run.forged else 1
+
+
+def _counted(counts: Counter[Any]) -> str:
+    return " · ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

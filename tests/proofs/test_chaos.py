@@ -1,0 +1,25 @@
+"""The chaos run in small: every kind of blow falls at least once, and nothing is lost or doubled."""
+
+import pytest
+
+from chaos.havoc import wreak_havoc
+from chaos.plan import Blow
+
+JOBS = 1_500
+RATE = 120
+
+
+@pytest.mark.timeout(300)
+async def test_a_fleet_under_blows_loses_and_doubles_nothing() -> None:
+    """Workers and the API are killed, stopped and replaced, both servers wiped and restarted; the world counts."""
+    run = await wreak_havoc(jobs=JOBS, rate=RATE, seed=1, seconds=240)
+    reckoning = run.reckoning
+    assert (reckoning.lost, reckoning.doubled, run.forged, run.is_late) == ({}, {}, 0, False), reckoning.line(
+        run.seconds
+    )
+    assert reckoning.jobs == JOBS
+    # A run in which nothing happened, or nobody had to try again, would have proved nothing.
+    assert set(run.blows) == set(Blow)
+    assert reckoning.visits >= reckoning.jobs
+    assert run.repeats > 0
+    assert reckoning.outcomes["lost"] + reckoning.outcomes["fenced"] > 0
