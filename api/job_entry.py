@@ -1,13 +1,15 @@
 """How a job stands, written once for everybody who asks: its body and its entity tag."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import orjson
 
 from shared.domain import job_status
 from shared.domain.job_status import JobStatus, links_of
-from shared.domain.jobs import JobState
+from shared.domain.jobs import JobKind, JobState
 
 JOBS_PATH = job_status.JOBS_PATH
 LONGEST_RETRY_SECONDS = 60
@@ -20,6 +22,7 @@ class JobEntry:
 
     etag: bytes
     body: bytes
+    kind: JobKind
     state: JobState
     is_done: bool
     run_at: datetime
@@ -31,6 +34,7 @@ def entry_of(status: JobStatus) -> JobEntry:
     return JobEntry(
         etag=f'"{status.job_id}-{status.version}"'.encode(),
         body=orjson.dumps(job_json(status), option=orjson.OPT_UTC_Z),
+        kind=status.kind,
         state=status.state,
         is_done=status.is_done,
         run_at=status.run_at,
@@ -56,8 +60,21 @@ def job_json(status: JobStatus) -> dict[str, object]:
         "result": _as_written(status.result),
         "error": _as_written(status.error),
         "version": status.version,
+        "priority": status.priority,
+        "expires_at": status.expires_at,
+        "unique_key": status.unique_key,
+        "limit_key": status.limit_key,
+        "blocked_by": status.blocked_by,
+        "parent_id": _text_or_none(status.parent_id),
+        "requeue_of": _text_or_none(status.requeue_of),
+        "progress": _as_written(status.progress),
+        "traceparent": status.traceparent,
         "links": links_of(status.job_id),
     }
+
+
+def _text_or_none(job_id: UUID | None) -> str | None:
+    return None if job_id is None else str(job_id)
 
 
 def _as_written(text: str | None) -> orjson.Fragment | None:
@@ -69,8 +86,22 @@ def _as_written(text: str | None) -> orjson.Fragment | None:
     return orjson.Fragment(orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS))
 
 
-def retry_after_seconds(entry: JobEntry, *, now: datetime) -> int:
-    """After how many seconds asking again is worth it: 1, or when a job that waits for its time is due, up to 60."""
-    if entry.state in {JobState.SCHEDULED, JobState.RETRYING}:
-        return min(max(int((entry.run_at - now).total_seconds()), 1), LONGEST_RETRY_SECONDS)
-    return 1
+StartDelay = Callable[[JobKind], float]
+"""In how many seconds a job of this kind that is queued now is expected to be started."""
+
+
+def soon(_: JobKind) -> float:
+    """What is expected where nothing is known of the queues."""
+    return 1.0
+
+
+def retry_after_seconds(entry: JobEntry, *, now: datetime, start_delay: StartDelay) -> int:
+    """After how many seconds asking again is worth it, 1 to 60: when the job is due, or is expected to be started."""
+    match entry.state:
+        case JobState.SCHEDULED | JobState.RETRYING:
+            seconds = (entry.run_at - now).total_seconds()
+        case JobState.QUEUED:
+            seconds = start_delay(entry.kind)
+        case _:
+            seconds = 1.0
+    return int(min(max(seconds, 1.0), LONGEST_RETRY_SECONDS))

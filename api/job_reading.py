@@ -8,15 +8,16 @@ from uuid import UUID
 
 from starlette.types import Receive
 
+from api import problem_kinds
 from api.answers import Answer, Headers
 from api.job_cache import JobCache
-from api.job_entry import JobEntry, entry_of, retry_after_seconds
+from api.job_entry import JobEntry, StartDelay, entry_of, retry_after_seconds, soon
 from api.loader import Loader
 from api.preferences import is_match, parse_prefer
-from api.problems import not_found
+from api.problems import ProblemError, not_found
 from api.waiting import WaitersFullError, Waiting
 from shared.clock import Clock
-from shared.domain.job_status import JobStatus
+from shared.domain.job_status import JobStatus, is_past_keeping
 from shared.domain.leases import JobChange
 from shared.storage.database import Database
 from shared.storage.job_status_store import find_statuses
@@ -36,10 +37,20 @@ class JobAsk:
 class JobReading:
     """Answers how jobs stand; one per process."""
 
-    def __init__(self, database: Database, waiting: Waiting, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        waiting: Waiting,
+        *,
+        clock: Clock,
+        start_delay: StartDelay = soon,
+        keep_days: int = 0,
+    ) -> None:
         self._database = database
         self._waiting = waiting
         self._clock = clock
+        self._start_delay = start_delay
+        self._keep_days = keep_days
         self._cache = JobCache()
         self._loader: Loader[UUID, JobStatus] = Loader(self._fetch, parallel=1)
 
@@ -103,7 +114,7 @@ class JobReading:
         With `Prefer: wait=N` the answer comes when the job differs from the one in `If-None-Match`, or has ended.
 
         Raises:
-            ProblemError: there is no such job.
+            ProblemError: there is no such job, or none any more.
         """
         entry = await self.find(job_id)
         headers: Headers = []
@@ -116,8 +127,18 @@ class JobReading:
                     )
                 headers = [(b"preference-applied", b"wait=%d" % preferences.wait_seconds)]
         if entry is None:
-            raise not_found("There is no job with this id.")
+            raise self._missing(UUID(job_id))
         return self._write(entry, ask, headers)
+
+    def retry_after_seconds(self, entry: JobEntry) -> int:
+        """After how many seconds asking again is worth it."""
+        return retry_after_seconds(entry, now=self._clock(), start_delay=self._start_delay)
+
+    def _missing(self, job_id: UUID) -> ProblemError:
+        """Why there is no such job: made so long ago, by the time in its id, that it would have been removed."""
+        if is_past_keeping(job_id, now=self._clock(), keep_days=self._keep_days):
+            return ProblemError(problem_kinds.JOB_EXPIRED, f"Jobs are kept for {self._keep_days} days after their end.")
+        return not_found("There is no job with this id.")
 
     def _write(self, entry: JobEntry, ask: JobAsk, headers: Headers) -> Answer:
         headers += [(b"etag", entry.etag), (b"vary", b"Prefer")]
@@ -125,7 +146,7 @@ class JobReading:
             headers.append((b"cache-control", b"private, max-age=10"))
         else:
             headers.append((b"cache-control", b"private, no-cache"))
-            headers.append((b"retry-after", b"%d" % retry_after_seconds(entry, now=self._clock())))
+            headers.append((b"retry-after", b"%d" % self.retry_after_seconds(entry)))
         if ask.if_none_match is not None and is_match(ask.if_none_match, entry.etag):
             return Answer(304, headers)
         return Answer(200, [(b"content-type", b"application/json"), *headers], entry.body)

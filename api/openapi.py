@@ -11,14 +11,25 @@ from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
+from api.schemas.limits import LimitBody
 from api.schemas.problems import ProblemView
+from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.kinds import PLACEHOLDERS
 
 Documented = dict[int | str, dict[str, Any]]
 
 _REF = "#/components/schemas/{model}"
-_MODELS: tuple[type[BaseModel], ...] = (CollectSubmission, NotifySubmission, KeyBody, ProfileBody, ProblemView)
+_MODELS: tuple[type[BaseModel], ...] = (
+    CollectSubmission,
+    NotifySubmission,
+    KeyBody,
+    LimitBody,
+    ProfileBody,
+    QueueBody,
+    QueueReason,
+    ProblemView,
+)
 _PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}
 _DESCRIPTIONS = {
     400: "The request cannot be read, or the cursor belongs to another query.",
@@ -26,7 +37,8 @@ _DESCRIPTIONS = {
     403: "The key does not carry the right.",
     404: "There is no such thing.",
     405: "The path does not know this method.",
-    409: "The job has ended.",
+    409: "The job has ended, or another one holds the unique key.",
+    410: "The job is older than jobs are kept.",
     412: "The job has changed meanwhile.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",

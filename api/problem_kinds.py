@@ -68,6 +68,18 @@ JOB_ALREADY_DONE = ProblemKind(
     "The job has ended",
     "Nothing is left to do: the job's `state` says how it ended.",
 )
+UNIQUE_KEY_TAKEN = ProblemKind(
+    "unique-key-taken",
+    409,
+    "Another job holds the unique key",
+    "Wait for the end of the `job` named, cancel it, or send `on_conflict: return` to be answered with it.",
+)
+JOB_EXPIRED = ProblemKind(
+    "job-expired",
+    410,
+    "The job is older than jobs are kept",
+    "If there was such a job, it has been removed since. `TOCSIN_JOB_DAYS` says how long jobs are kept.",
+)
 PRECONDITION_FAILED = ProblemKind(
     "precondition-failed",
     412,
@@ -124,6 +136,20 @@ OVERLOADED = ProblemKind(
     "Too much waits already",
     "Nothing was taken. Try again after the seconds that `Retry-After` names.",
 )
+QUEUE_FULL = ProblemKind(
+    "queue-full",
+    503,
+    "The queue holds as many jobs as it may",
+    "Nothing was taken. Try again after the seconds that `Retry-After` names: it follows from how fast jobs end. "
+    "`GET /api/v1/queues/{queue}/scaling` says whether more workers would help; admins set the limit by "
+    "`PUT /api/v1/queues/{queue}`.",
+)
+QUEUE_DRAINING = ProblemKind(
+    "queue-draining",
+    503,
+    "The queue is being drained",
+    "Nothing was taken. What is in the queue is worked off; it takes jobs again when an admin resumes it.",
+)
 STORAGE_UNAVAILABLE = ProblemKind(
     "storage-unavailable",
     503,
@@ -149,6 +175,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             NOT_FOUND,
             METHOD_NOT_ALLOWED,
             JOB_ALREADY_DONE,
+            UNIQUE_KEY_TAKEN,
+            JOB_EXPIRED,
             PRECONDITION_FAILED,
             BODY_TOO_LARGE,
             UNSUPPORTED_MEDIA_TYPE,
@@ -158,6 +186,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             PROFILE_RUNNING,
             INTERNAL_ERROR,
             OVERLOADED,
+            QUEUE_FULL,
+            QUEUE_DRAINING,
             STORAGE_UNAVAILABLE,
             QUERY_TOO_SLOW,
         )

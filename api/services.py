@@ -1,7 +1,6 @@
 """What one API process has once, and how a route gets it."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -17,7 +16,10 @@ from api.readiness import Readiness
 from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
+from shared.services.admission import Admission
+from shared.services.queues import Queues
 from shared.wiring import ProcessContext
+from shared.wiring.slots import slots_of
 
 PARALLEL_BATCHES = 2
 """Batches written at once; each holds a database connection that polls and single submissions need too."""
@@ -36,6 +38,8 @@ class ApiServices:
     readiness: Readiness
     waiting: Waiting
     census: Census
+    queues: Queues
+    admission: Admission
     profiling: Profiling
     batch_slots: asyncio.Semaphore
 
@@ -46,6 +50,9 @@ class ApiServices:
         waiting = Waiting(max_waiters=settings.max_waiters)
         access = Access(context.database, clock=context.clock)
         metrics = ApiMetrics()
+        queues = Queues(
+            context.database, slots=slots_of(settings), default_limit=settings.queue_limit, clock=context.clock
+        )
         admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
         # The database's address is what all API processes of an installation share.
         secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
@@ -59,10 +66,12 @@ class ApiServices:
             ),
             cursors=Cursors(secret.encode()),
             metrics=metrics,
-            reading=JobReading(context.database, waiting, clock=context.clock),
+            reading=JobReading(context.database, waiting, clock=context.clock, keep_days=settings.job_days),
             readiness=Readiness(context.database, context.redis),
             waiting=waiting,
             census=Census(context.database, metrics.jobs),
+            queues=queues,
+            admission=Admission(queues),
             profiling=Profiling(),
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
         )
@@ -73,19 +82,22 @@ class ApiServices:
 
 
 class Listening:
-    """Hears of changed jobs while its block lasts."""
+    """Hears of changed jobs, and knows how full the queues are, while its block lasts."""
 
     def __init__(self, services: ApiServices) -> None:
         self._services = services
 
     async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._services.listen())
+        self._tasks = [
+            asyncio.create_task(self._services.listen()),
+            asyncio.create_task(self._services.admission.run()),
+        ]
 
     async def __aexit__(self, *_: object) -> None:
         self._services.waiting.close()
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def services_of(request: Request) -> ApiServices:

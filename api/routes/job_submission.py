@@ -1,5 +1,7 @@
 """Submitting jobs, one by one and in batches."""
 
+from typing import assert_never
+
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -8,8 +10,8 @@ from starlette.responses import Response
 from api import problem_kinds
 from api.answers import Answer, Headers, as_response
 from api.exchange import exchange_of
-from api.intake import read_job, submission_of
-from api.job_entry import JOBS_PATH, JobEntry, entry_of, retry_after_seconds
+from api.intake import read_submission, with_key
+from api.job_entry import JOBS_PATH, JobEntry, entry_of
 from api.openapi import IDEMPOTENCY_KEY, PREFER, VALIDATE_ONLY, problems, request_body
 from api.preferences import joined_header, parse_idempotency_key, parse_prefer
 from api.problems import ProblemError, invalid_input
@@ -18,7 +20,14 @@ from api.services import ApiServices, principal_of, services_of
 from api.waiting import WaitersFullError
 from shared.domain.job_status import status_of
 from shared.domain.jobs import NewJob
-from shared.services.job_submission import Accepted, KeyReused, SubmissionResult
+from shared.domain.submissions import (
+    Accepted,
+    KeyReused,
+    ParentUnknown,
+    Refused,
+    SubmissionResult,
+    UniqueKeyTaken,
+)
 
 router = APIRouter(tags=["jobs"])
 
@@ -32,8 +41,11 @@ _JSON = (b"content-type", b"application/json")
     response_model=JobView,
     summary="Submit a job",
     responses={
-        200: {"description": "Done within the time of `Prefer: wait`, or valid.", "model": JobView | ValidView},
-        **problems(413, 415, 422),
+        200: {
+            "description": "Done within the time of `Prefer: wait`, the holder of the unique key, or valid.",
+            "model": JobView | ValidView,
+        },
+        **problems(409, 413, 415, 422),
     },
     openapi_extra={
         "requestBody": request_body("JobSubmission"),
@@ -47,13 +59,13 @@ async def create_job(request: Request) -> Response:
     principal = principal_of(request)
     is_validate_only = read_validate_only(request)
     key = parse_idempotency_key(exchange_of(request.scope).headers.get(b"idempotency-key"))
-    job = read_job(body, principal_id=principal.principal_id, now=services.context.clock())
+    submission = read_submission(body, principal_id=principal.principal_id, now=services.context.clock())
     if is_validate_only:
         return as_response(Answer(200, [_JSON], orjson.dumps({"valid": True})))
-    result = await services.context.submission.submit(submission_of(job, key=key, operation=OPERATION, body=body))
-    count_result(services, job, result)
-    if isinstance(result, KeyReused):
-        raise key_reused()
+    result = await services.context.submission.submit(with_key(submission, key, operation=OPERATION, body=body))
+    count_result(services, submission.job, result)
+    if not isinstance(result, Accepted):
+        raise refusal_of(result)
     return await _answer(services, request, result)
 
 
@@ -63,6 +75,8 @@ async def _answer(services: ApiServices, request: Request, accepted: Accepted) -
     headers: Headers = [_JSON, (b"location", f"{JOBS_PATH}/{job_id}".encode())]
     if accepted.is_replayed:
         headers.append((b"idempotent-replayed", b"true"))
+    if accepted.is_deduplicated:
+        headers.append((b"tocsin-deduplicated", b"true"))
     preferences = parse_prefer(joined_header(request.scope["headers"], b"prefer"))
     if preferences.wait_seconds is not None:
         exchange_of(request.scope).route = f"{JOBS_PATH} (wait)"
@@ -77,8 +91,9 @@ async def _answer(services: ApiServices, request: Request, accepted: Accepted) -
     headers.append((b"etag", entry.etag))
     if entry.is_done and preferences.wait_seconds is not None:
         return as_response(Answer(200, headers, entry.body))
-    headers.append((b"retry-after", b"%d" % retry_after_seconds(entry, now=services.context.clock())))
-    return as_response(Answer(202, headers, entry.body))
+    if not entry.is_done:
+        headers.append((b"retry-after", b"%d" % services.reading.retry_after_seconds(entry)))
+    return as_response(Answer(200 if accepted.is_deduplicated else 202, headers, entry.body))
 
 
 def _is_done(entry: JobEntry) -> bool:
@@ -87,15 +102,41 @@ def _is_done(entry: JobEntry) -> bool:
 
 def count_result(services: ApiServices, job: NewJob, result: SubmissionResult) -> None:
     """Count what became of a submission."""
-    if isinstance(result, KeyReused):
-        services.metrics.count_submission(job.kind, "key_reused")
-    else:
-        services.metrics.count_submission(job.kind, "replayed" if result.is_replayed else "accepted")
+    match result:
+        case Accepted(is_replayed=True):
+            outcome = "replayed"
+        case Accepted(is_deduplicated=True):
+            outcome = "deduplicated"
+        case Accepted():
+            outcome = "accepted"
+        case KeyReused():
+            outcome = "key_reused"
+        case UniqueKeyTaken():
+            outcome = "unique_key_taken"
+        case ParentUnknown():
+            outcome = "parent_unknown"
+        case _:
+            assert_never(result)
+    services.metrics.count_submission(job.kind, outcome)
 
 
-def key_reused() -> ProblemError:
-    """The idempotency key stands for another request."""
-    return ProblemError(problem_kinds.KEY_REUSED, "The idempotency key was used with another body within 24 hours.")
+def refusal_of(refused: Refused, *, prefix: str = "") -> ProblemError:
+    """Why the job was not made; `prefix` is the pointer to it in a larger body."""
+    match refused:
+        case KeyReused():
+            return ProblemError(
+                problem_kinds.KEY_REUSED, "The idempotency key was used with another body within 24 hours."
+            )
+        case UniqueKeyTaken(holder_id=holder_id):
+            return ProblemError(
+                problem_kinds.UNIQUE_KEY_TAKEN,
+                "A job that has not ended holds the unique key.",
+                members={"job": f"{JOBS_PATH}/{holder_id}"},
+            )
+        case ParentUnknown():
+            return invalid_input([{"detail": "there is no job with this id", "pointer": f"{prefix}/parent_id"}])
+        case _:
+            assert_never(refused)
 
 
 def read_validate_only(request: Request) -> bool:

@@ -32,7 +32,7 @@ _JSON = (b"content-type", b"application/json")
     f"{JOBS_PATH}/{{job_id:uuid}}",
     response_model=JobView,
     summary="How a job stands",
-    responses={304: {"description": "The job still has the entity tag you have."}, **problems(404)},
+    responses={304: {"description": "The job still has the entity tag you have."}, **problems(404, 410)},
     openapi_extra={"parameters": [PREFER, IF_NONE_MATCH]},
 )
 async def show_job(job_id: UUID, request: Request) -> Response:
@@ -54,6 +54,12 @@ async def list_jobs(query: Annotated[JobListQuery, Query()], request: Request) -
         labels=labels_of(query.label),
         created_after=query.created_after,
         created_before=query.created_before,
+        finished_after=query.finished_after,
+        finished_before=query.finished_before,
+        parent_id=query.parent_id,
+        unique_key=query.unique_key,
+        limit_key=query.limit_key,
+        fingerprint=query.fingerprint,
     )
     async with services.context.database.transaction() as work:
         found = await JobStatusStore(work).list_statuses(wanted, before=before, limit=limit + 1)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.jobs import AttemptOutcome, JobKind, JobState
+from shared.domain.jobs import AttemptOutcome, BlockReason, JobKind, JobState
 from shared.domain.outcome import Outcome
 
 
@@ -51,6 +51,15 @@ class JobView(View):
     result: dict[str, Any] | None = Field(description="For a collect job the number of targets by outcome.")
     error: JobErrorView | None
     version: int = Field(description="Grows with each change; the entity tag is made of it.")
+    priority: int = Field(description="9 goes first; a step is worth a minute of waiting.")
+    expires_at: datetime | None = Field(description="The job is not started after it, but ends as `expired`.")
+    unique_key: str | None = Field(description="No other job that has not ended has it.")
+    limit_key: str | None = Field(description="Jobs with the same one share the limit set under it.")
+    blocked_by: BlockReason | None = Field(description="Why a queued job is held back from the workers.")
+    parent_id: UUID | None
+    requeue_of: UUID | None = Field(description="The ended job that this one runs anew.")
+    progress: dict[str, Any] | None = Field(description="How far a running job is, as of its worker's last heartbeat.")
+    traceparent: str | None = Field(description="The W3C trace context it was submitted in.")
     links: JobLinks
 
 
@@ -126,6 +135,7 @@ class BatchItemView(View):
     id: UUID | None = None
     location: str | None = None
     replayed: bool | None = None
+    deduplicated: bool | None = Field(default=None, description="It is the job that holds the unique key.")
     problem: dict[str, Any] | None = None
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.job_keys import JobKey
 from api.schemas.moments import Moment
 from shared.domain.durations import Duration
 from shared.domain.jobs import JobKind, JobState
@@ -37,6 +39,14 @@ class JobListQuery(QueryModel):
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
     created_after: Moment | None = None
     created_before: Moment | None = None
+    finished_after: Moment | None = None
+    finished_before: Moment | None = None
+    parent_id: Annotated[UUID | None, Field(description="Children of this job.")] = None
+    unique_key: JobKey | None = None
+    limit_key: JobKey | None = None
+    fingerprint: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{16}$", description="Jobs that failed in this way.")
+    ] = None
     limit: int = Field(default=50, ge=0, description="At most 200; more is cut, 0 is the default.")
     cursor: Cursor = None
 

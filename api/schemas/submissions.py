@@ -2,15 +2,18 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.config import JsonDict
 
+from api.schemas.job_keys import JobKey
 from api.schemas.moments import Moment
 from shared.domain.durations import Duration
-from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, JobKind
-from shared.domain.notifications import Channel, Message
+from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, DEFAULT_PRIORITY, PRIORITIES, JobKind
+from shared.domain.notifications import Channel, CompletionWebhook, Message
 from shared.domain.numbers import WHOLE
+from shared.domain.submissions import OnConflict
 from shared.domain.targets import Labels, Target
 
 MAX_TARGETS = 1000
@@ -21,12 +24,18 @@ MAX_DELAY = timedelta(days=366)
 
 _TEXT: JsonDict = {"type": "string"}
 _BOTH_DUE: JsonDict = {"required": ["run_at", "delay"], "properties": {"run_at": _TEXT, "delay": _TEXT}}
+_BOTH_ENDS: JsonDict = {
+    "required": ["expires_at", "expires_in"],
+    "properties": {"expires_at": _TEXT, "expires_in": _TEXT},
+}
 
 
 class SubmissionModel(BaseModel):
     """What every kind of job has in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra={"not": _BOTH_DUE})
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, json_schema_extra={"not": {"anyOf": [_BOTH_DUE, _BOTH_ENDS]}}
+    )
 
     run_at: Annotated[Moment | None, Field(description="When the job is due, RFC 3339 with its offset.")] = None
     delay: Annotated[
@@ -40,15 +49,42 @@ class SubmissionModel(BaseModel):
         default_factory=dict
     )
 
+    priority: Annotated[
+        Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), WHOLE],
+        Field(description="9 goes first; a step is worth a minute of waiting."),
+    ] = DEFAULT_PRIORITY
+    expires_at: Annotated[
+        Moment | None, Field(description="The job is not started after it, but ends as `expired`.")
+    ] = None
+    expires_in: Annotated[
+        Duration | None,
+        Field(gt=timedelta(0), le=MAX_DELAY, description="How long after it is due the job may still be started."),
+    ] = None
+    unique_key: Annotated[
+        JobKey | None, Field(description="No second job with this key is made until the first one has ended.")
+    ] = None
+    on_conflict: Annotated[
+        OnConflict, Field(description="Whether the job that holds the unique key is answered, or 409.")
+    ] = OnConflict.RETURN
+    limit_key: Annotated[JobKey | None, Field(description="The job shares the limit set under this key.")] = None
+    parent_id: Annotated[UUID | None, Field(description="The job is a child of this one.")] = None
+    webhook: Annotated[CompletionWebhook | None, Field(description="Is told the job's end.")] = None
+
     @model_validator(mode="after")
-    def _has_one_due_time(self) -> Self:
+    def _has_one_of_two(self) -> Self:
         if self.run_at is not None and self.delay is not None:
             raise ValueError("give run_at or delay, not both")
+        if self.expires_at is not None and self.expires_in is not None:
+            raise ValueError("give expires_at or expires_in, not both")
         return self
 
     def due_at(self, now: datetime) -> datetime:
         """When the job is due; what lies in the past is due now."""
         return max(self.run_at or now + (self.delay or timedelta(0)), now)
+
+    def deadline(self, due_at: datetime) -> datetime | None:
+        """By when the job has to be started."""
+        return self.expires_at if self.expires_in is None else due_at + self.expires_in
 
 
 class CollectSubmission(SubmissionModel):

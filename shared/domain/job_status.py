@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -24,9 +24,16 @@ def links_of(job_id: UUID) -> dict[str, str]:
     }
 
 
+def is_past_keeping(job_id: UUID, *, now: datetime, keep_days: int) -> bool:
+    """Whether a job made at the time that a UUIDv7 tells (RFC 9562) may have been removed; 0 days keep for ever."""
+    is_timed = job_id.version == 7  # noqa: PLR2004 - RFC 9562's number of the version.
+    made_at_seconds = (job_id.int >> 80) / 1000
+    return is_timed and keep_days > 0 and made_at_seconds < (now - timedelta(days=keep_days)).timestamp()
+
+
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How a job stands. `labels`, `result` and `error` are JSON as text, handed through as the database wrote it."""
+    """How a job stands; `labels`, `result`, `error` and `progress` are JSON as text, as the database wrote it."""
 
     job_id: UUID
     kind: JobKind
@@ -42,6 +49,15 @@ class JobStatus:
     error: str | None
     version: int
     created_at: datetime
+    priority: int
+    expires_at: datetime | None
+    unique_key: str | None
+    limit_key: str | None
+    blocked_by: str | None
+    parent_id: UUID | None
+    requeue_of: UUID | None
+    progress: str | None
+    traceparent: str | None
 
     @property
     def is_done(self) -> bool:
@@ -62,10 +78,19 @@ def status_of(job: Job) -> JobStatus:
         started_at=job.started_at,
         finished_at=job.finished_at,
         cancel_requested_at=job.cancel_requested_at,
-        result=None if job.result is None else _encode(job.result),
-        error=None if job.error is None else _encode(job.error),
+        result=_encode_or_none(job.result),
+        error=_encode_or_none(job.error),
         version=job.version,
         created_at=job.created_at,
+        priority=job.priority,
+        expires_at=job.expires_at,
+        unique_key=job.unique_key,
+        limit_key=job.limit_key,
+        blocked_by=job.blocked_by,
+        parent_id=job.parent_id,
+        requeue_of=job.requeue_of,
+        progress=_encode_or_none(job.progress),
+        traceparent=job.traceparent,
     )
 
 
@@ -73,12 +98,22 @@ def _encode(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _encode_or_none(value: object) -> str | None:
+    return None if value is None else _encode(value)
+
+
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; an empty field does not narrow."""
+    """Which jobs to list; an empty field does not narrow. A fingerprint finds failed jobs, a time of end ended ones."""
 
     states: frozenset[JobState] = frozenset()
     kind: JobKind | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+    parent_id: UUID | None = None
+    unique_key: str | None = None
+    limit_key: str | None = None
+    fingerprint: str | None = None

@@ -1,21 +1,35 @@
 """Submitting jobs: idempotency key and job in one transaction shared by many, then the doorbell."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
-
-import msgspec
+from collections.abc import Sequence
 
 from shared.clock import Clock
-from shared.domain.jobs import Job, JobState, NewJob, Ring, rank_of
+from shared.domain.jobs import JobState, Ring, rank_of
 from shared.domain.steps import Step, StepHook, no_hook
+from shared.domain.submissions import (
+    Accepted,
+    Idempotency,
+    KeyReused,
+    Submission,
+    SubmissionResult,
+)
+from shared.services.job_intake import take_in
 from shared.services.submission_telemetry import commit_span
-from shared.storage.database import Database, UnitOfWork
+from shared.storage.database import Database
 from shared.storage.group_commit import BufferFullError, GroupCommit
-from shared.storage.idempotency_store import IdempotencyStore, KeyClaim
-from shared.storage.job_store import FIRST_DISPATCH, QUEUE_OF, JobStore
+from shared.storage.job_store import FIRST_DISPATCH
 from shared.task_queue import Doorbell
+
+# What its callers speak in comes with it.
+__all__ = [
+    "Accepted",
+    "BatchRefusedError",
+    "Idempotency",
+    "JobSubmission",
+    "KeyReused",
+    "OverloadedError",
+    "Submission",
+    "SubmissionResult",
+]
 
 
 class OverloadedError(Exception):
@@ -26,38 +40,12 @@ class OverloadedError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """The key a client sent, and the SHA-256 of method, path and canonical body it sent it with."""
+class BatchRefusedError(Exception):
+    """One of a batch that is all or nothing was refused, and nothing was taken; `results` tells of each."""
 
-    key: str
-    fingerprint: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job to make, once per idempotency key."""
-
-    job: NewJob
-    idempotency: Idempotency | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The job stands in the database; `is_replayed` when an earlier request with the same key made it."""
-
-    job: Job
-    is_replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class KeyReused:
-    """The key stands for another request; nothing was made."""
-
-    key: str
-
-
-SubmissionResult = Accepted | KeyReused
+    def __init__(self, results: Sequence[SubmissionResult]) -> None:
+        super().__init__("one of the jobs was refused")
+        self.results = results
 
 
 class JobSubmission:
@@ -95,94 +83,39 @@ class JobSubmission:
         except BufferFullError as error:
             raise OverloadedError(retry_after_seconds=1) from error
 
-    async def submit_many(self, submissions: Sequence[Submission]) -> list[SubmissionResult]:
-        """Take up to a thousand jobs in one transaction: all of them, or none when this raises.
+    async def submit_many(
+        self, submissions: Sequence[Submission], *, is_atomic: bool = False
+    ) -> list[SubmissionResult]:
+        """Take up to a thousand jobs in one transaction: those that nothing forbids, or none when this raises.
 
         Raises:
+            BatchRefusedError: `is_atomic`, and one of them was refused.
             StorageUnavailableError: the database is away, nothing is known to be taken.
         """
-        return await self._flush(submissions)
+        return await self._flush(submissions, is_atomic=is_atomic)
 
     async def drain(self) -> None:
         """Wait until everything taken is committed and rung, for a clean stop."""
         await self._group.drain()
         await self._doorbell.drain()
 
-    async def _flush(self, submissions: Sequence[Submission]) -> list[SubmissionResult]:
+    async def _flush(self, submissions: Sequence[Submission], *, is_atomic: bool = False) -> list[SubmissionResult]:
         now = self._clock()
         with commit_span([s.job for s in submissions]):
             async with self._database.transaction() as work:
-                held = await self._claim_keys(work, submissions)
-                fresh = [s for s in submissions if _holder(s, held) is None]
-                await JobStore(work).insert([s.job for s in fresh], now=now)
-                earlier = await JobStore(work).find_jobs([claim.job_id for claim in held.values()]) if held else {}
+                results = await take_in(work, submissions, now=now)
+                if is_atomic and not all(isinstance(result, Accepted) for result in results):
+                    raise BatchRefusedError(results)
         self._on_step(Step.SUBMITTED)
-        jobs = {s.job.job_id: Accepted(as_submitted(s.job, now=now)) for s in fresh}
-        self._ring([accepted.job for accepted in jobs.values()])
-        return [jobs.get(s.job.job_id) or _replay(s, _holder(s, held), earlier) for s in submissions]
+        self._ring(results)
+        return results
 
-    async def _claim_keys(self, work: UnitOfWork, submissions: Sequence[Submission]) -> dict[tuple[str, str], KeyClaim]:
-        claims: dict[tuple[str, str], KeyClaim] = {}
-        for s in submissions:
-            if s.idempotency is not None:
-                claim = KeyClaim(s.job.principal_id, s.idempotency.key, s.idempotency.fingerprint, s.job.job_id)
-                claims.setdefault((claim.principal_id, claim.key), claim)
-        return await IdempotencyStore(work).claim(list(claims.values())) if claims else {}
-
-    def _ring(self, jobs: Sequence[Job]) -> None:
+    def _ring(self, results: Sequence[SubmissionResult]) -> None:
+        made = [r.job for r in results if isinstance(r, Accepted) and not (r.is_replayed or r.is_deduplicated)]
         self._doorbell.ring_soon(
             [
                 Ring(job.job_id, FIRST_DISPATCH, job.queue, rank_of(job.run_at, job.priority))
-                for job in jobs
+                for job in made
                 if job.state is JobState.QUEUED
             ]
         )
-
-
-def as_submitted(job: NewJob, *, now: datetime) -> Job:
-    """The job's row as the insert at `now` made it, without reading it again."""
-    return Job(
-        job_id=job.job_id,
-        kind=job.kind,
-        queue=QUEUE_OF[job.kind],
-        state=JobState.SCHEDULED if job.run_at > now else JobState.QUEUED,
-        spec=msgspec.json.decode(job.spec),
-        labels=job.labels,
-        run_at=job.run_at,
-        attempt=0,
-        max_attempts=job.max_attempts,
-        dispatch_no=FIRST_DISPATCH,
-        started_at=None,
-        finished_at=None,
-        cancel_requested_at=None,
-        result=None,
-        error=None,
-        principal_id=job.principal_id,
-        version=1,
-        created_at=now,
-        updated_at=now,
-        priority=job.priority,
-        expires_at=job.expires_at,
-        unique_key=job.unique_key,
-        limit_key=job.limit_key,
-        parent_id=job.parent_id,
-        requeue_of=job.requeue_of,
-        traceparent=job.traceparent,
-    )
-
-
-def _holder(submission: Submission, held: Mapping[tuple[str, str], KeyClaim]) -> KeyClaim | None:
-    """Who else holds the submission's key, or None when it is free or its own."""
-    if submission.idempotency is None:
-        return None
-    claim = held[submission.job.principal_id, submission.idempotency.key]
-    return None if claim.job_id == submission.job.job_id else claim
-
-
-def _replay(submission: Submission, holder: KeyClaim | None, earlier: Mapping[UUID, Job]) -> SubmissionResult:
-    if holder is None or submission.idempotency is None:
-        raise AssertionError("a submission is either fresh or its key is held")
-    job = earlier.get(holder.job_id)
-    if job is None or holder.fingerprint != submission.idempotency.fingerprint:
-        return KeyReused(submission.idempotency.key)
-    return Accepted(job, is_replayed=True)

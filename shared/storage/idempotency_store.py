@@ -63,6 +63,30 @@ class IdempotencyStore:
             for row in rows
         }
 
+    async def settle(self, claims: Sequence[KeyClaim]) -> None:
+        """Let keys that this transaction claimed stand for the jobs now named."""
+        await self._work.run(
+            """
+            update idempotency_keys held set job_id = c.job_id
+            from unnest($1::text[], $2::text[], $3::uuid[]) as c (principal_id, key, job_id)
+            where held.principal_id = c.principal_id and held.key = c.key
+            """,
+            [claim.principal_id for claim in claims],
+            [claim.key for claim in claims],
+            [claim.job_id for claim in claims],
+        )
+
+    async def release(self, claims: Sequence[KeyClaim]) -> None:
+        """Free keys that this transaction claimed for what was refused."""
+        await self._work.run(
+            """
+            delete from idempotency_keys held using unnest($1::text[], $2::text[]) as c (principal_id, key)
+            where held.principal_id = c.principal_id and held.key = c.key
+            """,
+            [claim.principal_id for claim in claims],
+            [claim.key for claim in claims],
+        )
+
     async def delete_expired(self, *, limit: int) -> int:
         """Forget keys whose time is over; answer how many."""
         result = await self._work.run(

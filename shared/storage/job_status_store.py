@@ -1,6 +1,6 @@
 """Reading how jobs stand, without what they were asked to do: a poll must not carry a thousand targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,17 +8,20 @@ from uuid import UUID
 import msgspec
 
 from shared.domain.job_status import JobFilter, JobStatus
-from shared.domain.jobs import JobKind, JobState
+from shared.domain.jobs import TERMINAL_STATES, JobKind, JobState
 from shared.storage.database import Reader, UnitOfWork
+from shared.storage.tables.jobs import in_list
 
 _COLUMNS = """
     job_id, kind, state, labels::text as labels, run_at, attempt, max_attempts, started_at, finished_at,
-    cancel_requested_at, result::text as result, error::text as error, version, created_at
+    cancel_requested_at, result::text as result, error::text as error, version, created_at, priority, expires_at,
+    unique_key, limit_key, blocked_by, parent_id, requeue_of, progress::text as progress, traceparent
 """
 ID_LEAD = timedelta(minutes=5)
 """A job's id is made before its row is; the most that may lie between the two, buffering and a slow commit included."""
 
 
+_ENDED = in_list([state.value for state in TERMINAL_STATES])
 _KINDS = {kind.value: kind for kind in JobKind}
 _STATES = {state.value: state for state in JobState}
 
@@ -40,23 +43,11 @@ class JobStatusStore:
 
         The bounds on the time of creation bound the ids too, so that an old window is found without a walk to it.
         """
+        terms = list(_terms_of(wanted, before=before))
+        where = " and ".join(term.format(f"${place}") for place, (term, _) in enumerate(terms, start=1)) or "true"
         rows = await self._work.fetch(
-            f"""
-            select {_COLUMNS} from jobs
-            where ($1::text[] is null or state = any($1)) and ($2::text is null or kind = $2)
-              and ($3::jsonb is null or labels @> $3) and ($4::timestamptz is null or created_at > $4)
-              and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or job_id < $6)
-              and ($7::uuid is null or job_id < $7) and ($8::uuid is null or job_id > $8)
-            order by job_id desc limit $9
-            """,
-            sorted(state.value for state in wanted.states) or None,
-            wanted.kind.value if wanted.kind else None,
-            msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
-            wanted.created_after,
-            wanted.created_before,
-            before,
-            _first_id_of(wanted.created_before, offset=timedelta(milliseconds=1)),
-            _first_id_of(wanted.created_after, offset=-ID_LEAD),
+            f"select {_COLUMNS} from jobs where {where} order by job_id desc limit ${len(terms) + 1}",
+            *(value for _, value in terms),
             limit,
         )
         return [_status_of(row) for row in rows]
@@ -83,6 +74,30 @@ class JobStatusStore:
             at_most,
         )
         return {(row.queue, row.state): row.n for row in rows}
+
+
+def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, object]]:
+    """The conditions that narrow, and no others, so that each finds the index whose own condition it repeats."""
+    values: tuple[tuple[str, object], ...] = (
+        ("state = any({}::text[])", sorted(state.value for state in wanted.states) or None),
+        ("kind = {}", wanted.kind and wanted.kind.value),
+        (
+            "labels <> '{{}}'::jsonb and labels @> {}::jsonb",
+            msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
+        ),
+        ("created_at > {}", wanted.created_after),
+        ("created_at < {}", wanted.created_before),
+        (f"state in ({_ENDED}) and finished_at > {{}}", wanted.finished_after),
+        (f"state in ({_ENDED}) and finished_at < {{}}", wanted.finished_before),
+        ("parent_id = {}", wanted.parent_id),
+        ("unique_key = {}", wanted.unique_key),
+        ("limit_key = {}", wanted.limit_key),
+        ("state = 'failed' and error_fingerprint = {}", wanted.fingerprint),
+        ("job_id < {}", before),
+        ("job_id < {}", _first_id_of(wanted.created_before, offset=timedelta(milliseconds=1))),
+        ("job_id > {}", _first_id_of(wanted.created_after, offset=-ID_LEAD)),
+    )
+    return ((term, value) for term, value in values if value is not None)
 
 
 def _first_id_of(moment: datetime | None, *, offset: timedelta) -> UUID | None:

@@ -34,6 +34,21 @@ _JOB_COLUMNS = """
     cancel_requested_at, result, error, principal_id, version, created_at, updated_at, priority, expires_at, unique_key,
     limit_key, blocked_by, parent_id, requeue_of, progress, traceparent
 """
+INSERT_JOBS = """
+    insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id, priority,
+                      expires_at, unique_key, limit_key, parent_id, completion, traceparent, requeue_of,
+                      effect_id, queued_at, created_at, updated_at)
+    select job_id, kind, queue, case when run_at > $18 then 'scheduled' else 'queued' end, spec::jsonb,
+           labels::jsonb, run_at, max_attempts, principal_id, priority, expires_at, unique_key, limit_key,
+           parent_id, completion::jsonb, traceparent, requeue_of, effect_id,
+           case when run_at <= $18 then $18 end, $18, $18
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::int2[],
+                $8::text[], $9::int2[], $10::timestamptz[], $11::text[], $12::text[], $13::uuid[],
+                $14::text[], $15::text[], $16::uuid[], $17::uuid[])
+         as n (job_id, kind, queue, spec, labels, run_at, max_attempts, principal_id, priority, expires_at,
+               unique_key, limit_key, parent_id, completion, traceparent, requeue_of, effect_id)
+"""
+"""Takes the `insert_values` of jobs, as `n`; an order or what to do on a conflict may follow."""
 _CANCELLABLE = sorted(state.value for state in sources_of(JobState.CANCELLED) if state is not JobState.RUNNING)
 
 
@@ -45,40 +60,7 @@ class JobStore:
 
     async def insert(self, jobs: Sequence[NewJob], *, now: datetime) -> None:
         """Add the jobs with one statement; those due later than `now` are `scheduled`, the others `queued`."""
-        await self._work.run(
-            """
-            insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id, priority,
-                              expires_at, unique_key, limit_key, parent_id, completion, traceparent, requeue_of,
-                              effect_id, queued_at, created_at, updated_at)
-            select job_id, kind, queue, case when run_at > $18 then 'scheduled' else 'queued' end, spec::jsonb,
-                   labels::jsonb, run_at, max_attempts, principal_id, priority, expires_at, unique_key, limit_key,
-                   parent_id, completion::jsonb, traceparent, requeue_of, effect_id,
-                   case when run_at <= $18 then $18 end, $18, $18
-            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::int2[],
-                        $8::text[], $9::int2[], $10::timestamptz[], $11::text[], $12::text[], $13::uuid[],
-                        $14::text[], $15::text[], $16::uuid[], $17::uuid[])
-                 as n (job_id, kind, queue, spec, labels, run_at, max_attempts, principal_id, priority, expires_at,
-                       unique_key, limit_key, parent_id, completion, traceparent, requeue_of, effect_id)
-            """,
-            [job.job_id for job in jobs],
-            [job.kind.value for job in jobs],
-            [QUEUE_OF[job.kind] for job in jobs],
-            [job.spec for job in jobs],
-            [msgspec.json.encode(job.labels).decode() for job in jobs],
-            [job.run_at for job in jobs],
-            [job.max_attempts for job in jobs],
-            [job.principal_id for job in jobs],
-            [job.priority for job in jobs],
-            [job.expires_at for job in jobs],
-            [job.unique_key for job in jobs],
-            [job.limit_key for job in jobs],
-            [job.parent_id for job in jobs],
-            [job.completion for job in jobs],
-            [job.traceparent for job in jobs],
-            [job.requeue_of for job in jobs],
-            [job.effect_id for job in jobs],
-            now,
-        )
+        await self._work.run(INSERT_JOBS, *insert_values(jobs, now=now))
 
     async def find_jobs(self, job_ids: Sequence[UUID]) -> dict[UUID, Job]:
         """The jobs there are among `job_ids`."""
@@ -127,6 +109,30 @@ class JobStore:
 def change_of(row: Row[Any]) -> JobChange:
     """The change that a `returning job_id, version, state` tells of."""
     return JobChange(job_id=row.job_id, version=row.version, state=JobState(row.state))
+
+
+def insert_values(jobs: Sequence[NewJob], *, now: datetime) -> tuple[object, ...]:
+    """The parameters of `INSERT_JOBS`."""
+    return (
+        [job.job_id for job in jobs],
+        [job.kind.value for job in jobs],
+        [QUEUE_OF[job.kind] for job in jobs],
+        [job.spec for job in jobs],
+        [msgspec.json.encode(job.labels).decode() for job in jobs],
+        [job.run_at for job in jobs],
+        [job.max_attempts for job in jobs],
+        [job.principal_id for job in jobs],
+        [job.priority for job in jobs],
+        [job.expires_at for job in jobs],
+        [job.unique_key for job in jobs],
+        [job.limit_key for job in jobs],
+        [job.parent_id for job in jobs],
+        [job.completion for job in jobs],
+        [job.traceparent for job in jobs],
+        [job.requeue_of for job in jobs],
+        [job.effect_id for job in jobs],
+        now,
+    )
 
 
 def first_ring(job: NewJob) -> Ring:

@@ -12,6 +12,7 @@ TEXTS = {
     "dsn": ["postgresql://reader:secret@db.example/shop", "postgresql:///shop?host=/run/postgresql"],
     "line-pattern": ["ERROR|FATAL", "^[0-9]+ "],
     # Long and short enough for whatever is bounded: a timeout, a delay, a bucket.
+    "webhook-secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     "go-duration": ["1s", "5s", "1m30s"],
 }
 for name, texts in TEXTS.items():

@@ -118,11 +118,17 @@ async def test_hot_and_cold_submissions_are_one(client: httpx2.AsyncClient, cold
     assert list(first.headers) == names
 
 
-async def test_an_unknown_job_is_equally_unknown(client: httpx2.AsyncClient, cold: httpx2.AsyncClient) -> None:
-    """The problem too."""
-    path = "/api/v1/jobs/00000000-0000-7000-8000-000000000000"
+@pytest.mark.parametrize(
+    ("job_id", "status"),
+    [("00000000-0000-4000-8000-000000000000", 404), ("00000000-0000-7000-8000-000000000000", 410)],
+)
+async def test_an_unknown_job_is_equally_unknown(
+    client: httpx2.AsyncClient, cold: httpx2.AsyncClient, job_id: str, status: int
+) -> None:
+    """The problem too, whether there never was such a job or it may have been removed."""
+    path = f"/api/v1/jobs/{job_id}"
     warm = await client.get(path)
-    assert warm.status_code == 404
+    assert warm.status_code == status
     assert comparable(warm) == comparable(await cold.get(path, headers={"X-API-Key": ADMIN_KEY}))
 
 

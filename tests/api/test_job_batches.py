@@ -1,5 +1,7 @@
 """Submitting many jobs at once."""
 
+from uuid import uuid4
+
 import httpx2
 import pytest
 
@@ -77,10 +79,55 @@ async def test_nothing_is_half_taken_when_the_database_is_away(
 ) -> None:
     """503 for the whole batch."""
 
-    async def away(submissions: object) -> None:
+    async def away(submissions: object, *, is_atomic: bool) -> None:
         raise StorageUnavailableError("away")
 
     monkeypatch.setattr(services.context.submission, "submit_many", away)
     response = await client.post("/api/v1/jobs:batch", json={"jobs": [GOOD]})
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) >= 1
+
+
+ONE_OF = GOOD | {"unique_key": "nightly"}
+
+
+async def test_of_two_with_one_unique_key_the_first_is_taken(client: httpx2.AsyncClient, database: Database) -> None:
+    """The second is answered with the first, or refused where it asks for that."""
+    jobs = [ONE_OF, GOOD, ONE_OF, ONE_OF | {"on_conflict": "reject"}]
+    answer = (await client.post("/api/v1/jobs:batch", json={"jobs": jobs})).json()
+    first, _, second, third = answer["results"]
+    assert (answer["accepted"], answer["rejected"]) == (3, 1)
+    assert second == {"status": 200, "id": first["id"], "location": first["location"], "deduplicated": True}
+    assert (third["status"], third["problem"]["job"]) == (409, first["location"])
+    assert await count(database) == 2
+
+
+async def test_an_unknown_parent_spoils_its_item_only(client: httpx2.AsyncClient, database: Database) -> None:
+    """With a pointer to it in the whole body."""
+    orphan = GOOD | {"parent_id": str(uuid4())}
+    answer = (await client.post("/api/v1/jobs:batch", json={"jobs": [GOOD, orphan]})).json()
+    assert [result["status"] for result in answer["results"]] == [202, 422]
+    assert answer["results"][1]["problem"]["errors"][0]["pointer"] == "/jobs/1/parent_id"
+    assert await count(database) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "pointer"),
+    [
+        ({"parent_id": str(uuid4())}, 422, "/jobs/1/parent_id"),
+        ({"unique_key": "nightly", "on_conflict": "reject"}, 409, "/jobs/1"),
+    ],
+)
+async def test_an_atomic_batch_is_refused_for_what_the_database_finds(
+    client: httpx2.AsyncClient, database: Database, wrong: dict[str, str], status: int, pointer: str
+) -> None:
+    """Nothing of it is kept, its idempotency keys neither: the batch can be mended and sent again."""
+    batch = {"jobs": [ONE_OF, GOOD | wrong], "atomic": True}
+    headers = {"Idempotency-Key": "all"}
+    response = await client.post("/api/v1/jobs:batch", json=batch, headers=headers)
+    problem = response.json()
+    assert response.status_code == status
+    assert pointer in {problem.get("pointer"), *(error["pointer"] for error in problem.get("errors", []))}
+    assert await count(database) == 0
+    mended = await client.post("/api/v1/jobs:batch", json={"jobs": [GOOD, GOOD], "atomic": True}, headers=headers)
+    assert mended.json()["accepted"] == 2

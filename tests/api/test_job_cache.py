@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from api.job_cache import TTL_SECONDS, JobCache
 from api.job_entry import JobEntry
-from shared.domain.jobs import JobState
+from shared.domain.jobs import JobKind, JobState
 
 JOB = str(uuid4())
 
@@ -13,7 +13,13 @@ JOB = str(uuid4())
 def entry(version: int = 1) -> JobEntry:
     """How some job stands."""
     return JobEntry(
-        b'"x"', b"{}", JobState.QUEUED, is_done=False, run_at=datetime(2026, 1, 1, tzinfo=UTC), version=version
+        b'"x"',
+        b"{}",
+        JobKind.COLLECT,
+        JobState.QUEUED,
+        is_done=False,
+        run_at=datetime(2026, 1, 1, tzinfo=UTC),
+        version=version,
     )
 
 

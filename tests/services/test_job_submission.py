@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from job_bench import Bench, new_job
 
 from shared.clock import utc_now
 from shared.domain.jobs import JobState
+from shared.domain.submissions import OnConflict, ParentUnknown, UniqueKeyTaken
 from shared.services.job_submission import Accepted, Idempotency, JobSubmission, KeyReused, Submission
 
 KEY = Idempotency("key-1", b"f" * 32)
@@ -106,3 +108,39 @@ async def test_what_was_answered_is_in_the_database(bench: Bench, taken: int) ->
     assert all(isinstance(result, Accepted) for result in results)
     assert await count_jobs(bench) == taken
     assert len(await bench.rung()) == taken
+
+
+async def test_the_same_unique_key_at_the_same_time_makes_one_job(bench: Bench) -> None:
+    """Two processes and their groups may carry the same key at once; all are answered with the one job, rung once."""
+    other = JobSubmission(bench.database, bench.doorbell, clock=utc_now, max_pending=100)
+    results = await asyncio.gather(
+        *(s.submit(Submission(new_job(unique_key="nightly"))) for _ in range(20) for s in (bench.submission, other))
+    )
+    assert len({result.job.job_id for result in results if isinstance(result, Accepted)}) == 1
+    assert sum(not result.is_deduplicated for result in results if isinstance(result, Accepted)) == 1
+    assert await count_jobs(bench) == 1
+    assert len(await bench.rung()) == 1
+
+
+async def test_an_unknown_parent_fails_alone(bench: Bench) -> None:
+    """Those who share its commit are taken."""
+    missing = uuid4()
+    results = await asyncio.gather(
+        *(bench.submission.submit(Submission(new_job(parent_id=parent))) for parent in (None, missing, None))
+    )
+    assert [type(result) for result in results] == [Accepted, ParentUnknown, Accepted]
+    assert results[1] == ParentUnknown(missing)
+    assert await count_jobs(bench) == 2
+
+
+async def test_one_key_twice_in_a_group_has_one_answer(bench: Bench) -> None:
+    """Idempotency key and unique key together: each repeat of what was deduplicated or refused is told the same."""
+    holder = await bench.submitted(unique_key="nightly")
+    again = [Submission(new_job(unique_key="nightly"), KEY) for _ in range(2)]
+    first, second = await bench.submission.submit_many(again)
+    assert first == Accepted(holder, is_deduplicated=True)
+    assert second == Accepted(holder, is_replayed=True, is_deduplicated=True)
+    refused = [
+        Submission(new_job(unique_key="nightly"), Idempotency("key-2", b"f" * 32), OnConflict.REJECT) for _ in range(2)
+    ]
+    assert await bench.submission.submit_many(refused) == [UniqueKeyTaken(holder.job_id)] * 2

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from shared.domain.job_status import JobFilter, JobStatus, status_of
 from shared.domain.jobs import JobKind, JobState, NewJob
-from shared.services.job_submission import as_submitted
+from shared.services.job_intake import as_submitted
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_status_store import JobStatusStore, find_statuses
