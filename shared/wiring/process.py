@@ -11,6 +11,7 @@ from shared.services.announcer import Announcer
 from shared.services.fleet import Fleet
 from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
+from shared.services.requeue import Requeue
 from shared.services.statistics import Statistics
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
@@ -37,6 +38,7 @@ class ProcessContext:
     announcer: Announcer
     submission: JobSubmission
     control: JobControl
+    requeue: Requeue
     statistics: Statistics
 
     @classmethod
@@ -57,6 +59,7 @@ class ProcessContext:
         doorbell = Doorbell(task_queue)
         events = JobEvents(redis)
         orders = Orders(redis)
+        announcer = Announcer(doorbell, events)
         return cls(
             settings=settings,
             clock=clock,
@@ -67,9 +70,10 @@ class ProcessContext:
             events=events,
             orders=orders,
             fleet=Fleet(database, orders),
-            announcer=Announcer(doorbell, events),
+            announcer=announcer,
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
             control=JobControl(database, events, orders),
+            requeue=Requeue(database, announcer),
             statistics=Statistics(database),
         )
 
