@@ -29,11 +29,14 @@ from api.routes import (
     job_submission,
     jobs,
     keys,
+    limits,
     problems,
+    queues,
     stats,
     workers,
 )
 from api.services import ApiServices, Listening
+from shared.services.admission import QueueDrainingError, QueueFullError
 from shared.services.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
@@ -48,9 +51,20 @@ _ROUTERS = (
     keys.router,
     diagnostics.router,
     workers.router,
+    queues.router,
+    limits.router,
     problems.router,
 )
-_TOLD = (Exception, HTTPException, RequestValidationError, ProblemError, OverloadedError, StorageUnavailableError)
+_TOLD = (
+    Exception,
+    HTTPException,
+    RequestValidationError,
+    ProblemError,
+    OverloadedError,
+    QueueFullError,
+    QueueDrainingError,
+    StorageUnavailableError,
+)
 DESCRIPTION = """\
 Collection and notification are jobs: submitted here, run by workers, remembered in PostgreSQL.
 

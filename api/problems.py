@@ -12,6 +12,7 @@ from api import problem_kinds
 from api.answers import Answer, Headers
 from api.problem_kinds import ProblemKind
 from shared.domain.statistics import StatsTimeoutError
+from shared.services.admission import QueueFullError, QueueRefusedError
 from shared.services.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
@@ -65,6 +66,8 @@ def problem_of(error: Exception) -> ProblemError:
             )
         case OverloadedError():
             return overloaded(retry_after_seconds=error.retry_after_seconds)
+        case QueueRefusedError():
+            return queue_refused(error)
         case StatsTimeoutError():
             return ProblemError(problem_kinds.QUERY_TOO_SLOW, str(error), headers={"Retry-After": "5"})
         case _:
@@ -77,6 +80,18 @@ def overloaded(*, retry_after_seconds: int) -> ProblemError:
         problem_kinds.OVERLOADED,
         "More requests wait than the server's bound; nothing was taken.",
         headers={"Retry-After": str(retry_after_seconds)},
+    )
+
+
+def queue_refused(error: QueueRefusedError) -> ProblemError:
+    """The queue takes no more for now."""
+    is_full = isinstance(error, QueueFullError)
+    why = "holds as many jobs as it may" if is_full else "is being drained"
+    return ProblemError(
+        problem_kinds.QUEUE_FULL if is_full else problem_kinds.QUEUE_DRAINING,
+        f"The queue {error.kind.value} {why}; nothing was taken.",
+        headers={"Retry-After": str(error.retry_after_seconds)},
+        members={"queue": error.kind.value},
     )
 
 

@@ -8,9 +8,9 @@ from arq.worker import func
 
 from shared.domain.jobs import JobKind
 from shared.domain.workers import WorkerOrder, WorkerState, next_state
-from shared.settings import Settings
 from shared.storage.job_store import QUEUE_OF
 from shared.task_queue import RUN_JOB
+from shared.wiring.slots import slots_of
 from shared.wiring.worker import WorkerServices
 from worker.doorbell import DoorbellWorker
 from worker.metrics import BUSY, SLOTS
@@ -18,14 +18,12 @@ from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 
 _log = structlog.get_logger()
 
-REQUEUE_SLOTS = 2
-
 
 class Crew:
     """All queues that this process answers."""
 
     def __init__(self, services: WorkerServices, kinds: Sequence[JobKind]) -> None:
-        slots = _slots_of(services.context.settings)
+        slots = slots_of(services.context.settings)
         self._leases = services.leases
         self._workers = [_worker_of(kind, services, slots=slots[kind]) for kind in kinds]
         vitals = services.leases.vitals
@@ -70,14 +68,6 @@ class Crew:
         self._leases.vitals.state = state
         _log.info("worker_state", worker_id=self._leases.owner, state=state.value)
         self._leases.beat_soon()
-
-
-def _slots_of(settings: Settings) -> dict[JobKind, int]:
-    return {
-        JobKind.COLLECT: settings.collect_slots,
-        JobKind.NOTIFY: settings.notify_slots,
-        JobKind.REQUEUE: REQUEUE_SLOTS,
-    }
 
 
 def _worker_of(kind: JobKind, services: WorkerServices, *, slots: int) -> DoorbellWorker:

@@ -1,6 +1,7 @@
 """Submitting many jobs at once: each is judged by itself, all are kept by one statement."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,6 +103,8 @@ async def _submit(
     """The results by the submissions' identity."""
     if not submissions:
         return {}
+    for kind, count in Counter(submission.job.kind for submission in submissions).items():
+        services.admission.check(kind, count)
     try:
         async with asyncio.timeout(SLOT_SECONDS):
             await services.batch_slots.acquire()

@@ -62,6 +62,7 @@ async def create_job(request: Request) -> Response:
     submission = read_submission(body, principal_id=principal.principal_id, now=services.context.clock())
     if is_validate_only:
         return as_response(Answer(200, [_JSON], orjson.dumps({"valid": True})))
+    services.admission.check(submission.job.kind)
     result = await services.context.submission.submit(with_key(submission, key, operation=OPERATION, body=body))
     count_result(services, submission.job, result)
     if not isinstance(result, Accepted):
