@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +16,9 @@ from arq.worker import Worker, func
 from redis.asyncio import Redis
 
 from shared.broker import connect_redis, decode_ring, encode_ring
-from shared.domain.jobs import Ring
+from shared.domain.jobs import PRIORITY_STEP, Ring, rank_of
 from shared.task_queue import RUN_JOB, TaskQueue
+from worker import doorbell
 from worker.doorbell import DoorbellWorker
 
 QUEUE = "tocsin:collect"
@@ -191,6 +193,112 @@ async def test_a_quiet_worker_leaves_the_queue_alone(client: ArqRedis, ear: Ear)
     await worker.finish(within_seconds=10)
     assert await client.zcard(QUEUE) == 1
     assert worker.jobs_complete == 1
+
+
+async def test_a_paused_worker_takes_nothing_until_it_is_resumed(
+    worker: DoorbellWorker, ear: Ear, client: ArqRedis
+) -> None:
+    """What it has taken is answered, what comes waits in the queue, and nothing of it is lost."""
+    ear.gate.clear()
+    first, second = ring(), ring()
+    await TaskQueue(client).ring([first])
+    assert await ear.next() == (first.job_id, 1)
+    worker.pause()
+    await TaskQueue(client).ring([second])
+    ear.gate.set()
+    await asyncio.gather(*worker.tasks.values())
+    assert (worker.jobs_complete, await client.zcard(QUEUE)) == (1, 1)
+    worker.resume()
+    assert await ear.next() == (second.job_id, 1)
+
+
+async def test_a_pause_while_rings_are_taken_out_drops_none(
+    client: ArqRedis, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have left the queue already, so that this worker is the only one that can answer them."""
+    worker = new_worker(client, ear)
+    rings = [ring() for _ in range(3)]
+    await TaskQueue(client).ring(rings)
+    take = worker._take
+
+    async def take_and_pause(count: int) -> list[tuple[str, bytes | None]]:
+        taken = await take(count)
+        worker.pause()
+        return taken
+
+    monkeypatch.setattr(worker, "_take", take_and_pause)
+    serving = asyncio.create_task(worker.serve())
+    assert {await ear.next() for _ in rings} == {(each.job_id, 1) for each in rings}
+    worker.quiet()
+    await serving
+
+
+async def test_a_paused_worker_can_be_stopped(client: ArqRedis, ear: Ear) -> None:
+    """It ends without taking anything more."""
+    worker = new_worker(client, ear)
+    worker.pause()
+    serving = asyncio.create_task(worker.serve())
+    await TaskQueue(client).ring([ring()])
+    worker.quiet()
+    await asyncio.wait_for(serving, 10)
+    assert await client.zcard(QUEUE) == 1
+
+
+async def test_a_full_worker_is_quiet_at_once(client: ArqRedis, ear: Ear) -> None:
+    """A stop does not wait for a slot to become free."""
+    ear.gate.clear()
+    worker = new_worker(client, ear, slots=1)
+    await TaskQueue(client).ring([ring(), ring()])
+    serving = asyncio.create_task(worker.serve())
+    await ear.next()
+    worker.quiet()
+    await asyncio.wait_for(serving, 10)
+    assert (ear.running, await client.zcard(QUEUE)) == (1, 1)
+    worker.hurry()
+    await asyncio.wait_for(worker.finish(within_seconds=3600), 10)
+    assert ear.running == 0
+
+
+async def test_a_ring_whose_token_was_taken_is_found(
+    worker: DoorbellWorker, ear: Ear, client: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may die with the token in its hands; the others look by themselves after a sleep."""
+    monkeypatch.setattr(doorbell, "IDLE_SECONDS", 0.1)
+    rung = ring()
+    payload = encode_ring({"t": None, "f": RUN_JOB, "a": [str(rung.job_id), 1], "k": {}, "et": 1})
+    await client.set(job_key_prefix + rung.ring_id, payload)
+    await client.zadd(QUEUE, {rung.ring_id: 1})
+    assert await ear.next() == (rung.job_id, 1)
+
+
+async def test_the_urgent_goes_first(client: ArqRedis, ear: Ear) -> None:
+    """Of what is due at the same time, the greater priority; of one priority, what was due first."""
+    now = datetime.now(UTC)
+    order = [(9, now), (4, now - timedelta(seconds=1)), (4, now), (0, now)]
+    rings = [Ring(uuid4(), 1, QUEUE, rank_of(due, priority)) for priority, due in order]
+    await TaskQueue(client).ring(rings[::-1])
+    assert await heard_in_order(client, ear, len(rings)) == [each.job_id for each in rings]
+
+
+async def test_the_patient_is_not_starved(client: ArqRedis, ear: Ear) -> None:
+    """Under a flood of the greatest priority, a job of the least goes once it waited nine steps longer."""
+    now = datetime.now(UTC)
+    patient = Ring(uuid4(), 1, QUEUE, rank_of(now - 9 * PRIORITY_STEP - timedelta(seconds=1), 0))
+    waiting = Ring(uuid4(), 1, QUEUE, rank_of(now - 5 * PRIORITY_STEP, 0))
+    flood = [Ring(uuid4(), 1, QUEUE, rank_of(now, 9)) for _ in range(50)]
+    await TaskQueue(client).ring([*flood, waiting, patient])
+    heard = await heard_in_order(client, ear, 52)
+    assert (heard[0], heard[-1]) == (patient.job_id, waiting.job_id)
+
+
+async def heard_in_order(client: ArqRedis, ear: Ear, count: int) -> list[UUID]:
+    """What a worker that does one thing after the other does."""
+    worker = new_worker(client, ear, slots=1)
+    serving = asyncio.create_task(worker.serve())
+    heard = [(await ear.next())[0] for _ in range(count)]
+    worker.quiet()
+    await serving
+    return heard
 
 
 async def test_a_stock_worker_understands_our_rings(client: ArqRedis, ear: Ear) -> None:
