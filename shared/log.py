@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -49,5 +49,27 @@ def configure_logging(level: LogLevel, log_format: LogFormat) -> None:
             cache_logger_on_first_use=True,
         )
     logging.basicConfig(
-        level=max(_LEVELS[level], logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(_LEVELS[level], logging.WARNING),
+        handlers=[_library_handler(shared, is_console=is_console)],
+        force=True,
     )
+
+
+def _library_handler(shared: list[structlog.typing.Processor], *, is_console: bool) -> logging.Handler:
+    """What libraries say by `logging`, in the form of our own lines: whoever reads JSON reads nothing else."""
+    handler = logging.StreamHandler(sys.stderr)
+    if is_console:
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        return handler
+    written = structlog.processors.JSONRenderer(serializer=_dumps, default=str)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _TRACEBACKS, written],
+        )
+    )
+    return handler
+
+
+def _dumps(line: structlog.typing.EventDict, **options: Any) -> str:  # noqa: ANN401 - orjson's own
+    return orjson.dumps(line, **options).decode()
