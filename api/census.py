@@ -1,37 +1,51 @@
-"""How many jobs wait and run, for the metrics: counted at most every few seconds, up to a bound."""
+"""How many jobs wait, run and are held back, for the metrics: from the measurement that all share."""
 
 import asyncio
 
-from prometheus_client import Gauge
-
-from shared.storage.database import Database
+from api.metrics import ApiMetrics
+from shared.domain.jobs import BlockReason, JobState
+from shared.domain.queues import QueueFigures
+from shared.services.queues import QueueReading, Queues
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.job_status_store import JobStatusStore
+from shared.storage.job_store import QUEUE_OF
 
-TTL_SECONDS = 5.0
-COUNT_AT_MOST = 10_000
 COUNT_SECONDS = 2.0
+"""How long a scrape waits for a new measurement before it is answered with the latest one."""
 
 
 class Census:
-    """Counts jobs into a gauge with the labels queue and state."""
+    """Writes what was measured of the queues into gauges; their labels are the queues, states and reasons there are."""
 
-    def __init__(self, database: Database, gauge: Gauge) -> None:
-        self._database = database
-        self._gauge = gauge
-        self._counted_at: float | None = None
+    def __init__(self, queues: Queues, metrics: ApiMetrics) -> None:
+        self._queues = queues
+        self._metrics = metrics
 
     async def refresh(self) -> None:
-        """Count, unless that was done a moment ago; while the database is away the series are absent."""
-        at = asyncio.get_running_loop().time()
-        if self._counted_at is not None and at - self._counted_at < TTL_SECONDS:
-            return
-        self._counted_at = at
+        """Show what was measured; while the database is away the series are absent."""
+        reading = await self._read()
+        for gauge in (self._metrics.jobs, self._metrics.blocked, self._metrics.oldest):
+            gauge.clear()
+        for kind, figures in (reading.figures if reading else {}).items():
+            self._show(QUEUE_OF[kind], figures)
+
+    async def _read(self) -> QueueReading | None:
         try:
-            async with asyncio.timeout(COUNT_SECONDS), self._database.transaction() as work:
-                counts = await JobStatusStore(work).count_live(at_most=COUNT_AT_MOST)
-        except (StorageUnavailableError, TimeoutError):
-            counts = {}
-        self._gauge.clear()
-        for (queue, state), count in counts.items():
-            self._gauge.labels(queue, state).set(count)
+            async with asyncio.timeout(COUNT_SECONDS):
+                return await self._queues.current()
+        except TimeoutError:
+            return self._queues.latest
+        except StorageUnavailableError:
+            return None
+
+    def _show(self, queue: str, figures: QueueFigures) -> None:
+        counts = {
+            JobState.QUEUED: figures.depth,
+            JobState.SCHEDULED: figures.scheduled,
+            JobState.RETRYING: figures.retrying,
+            JobState.RUNNING: figures.running,
+        }
+        for state, count in counts.items():
+            self._metrics.jobs.labels(queue, state.value).set(count)
+        for reason in BlockReason:
+            self._metrics.blocked.labels(queue, reason.value).set(figures.blocked.get(reason, 0))
+        self._metrics.oldest.labels(queue).set(figures.oldest_seconds or 0.0)

@@ -47,6 +47,18 @@ class ApiMetrics:
             ("queue", "state"),
             registry=self.registry,
         )
+        self.blocked = Gauge(
+            "tocsin_jobs_blocked",
+            "Due jobs that a pause or a limit holds back, counted up to a bound.",
+            ("queue", "reason"),
+            registry=self.registry,
+        )
+        self.oldest = Gauge(
+            "tocsin_queue_oldest_seconds",
+            "How long the oldest due job has waited for a worker.",
+            ("queue",),
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, exchange: Exchange, method: str, *, seconds: float) -> None:

@@ -53,6 +53,7 @@ class ApiServices:
         queues = Queues(
             context.database, slots=slots_of(settings), default_limit=settings.queue_limit, clock=context.clock
         )
+        admission = Admission(queues)
         admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
         # The database's address is what all API processes of an installation share.
         secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
@@ -66,12 +67,18 @@ class ApiServices:
             ),
             cursors=Cursors(secret.encode()),
             metrics=metrics,
-            reading=JobReading(context.database, waiting, clock=context.clock, keep_days=settings.job_days),
+            reading=JobReading(
+                context.database,
+                waiting,
+                clock=context.clock,
+                start_delay=admission.start_delay,
+                keep_days=settings.job_days,
+            ),
             readiness=Readiness(context.database, context.redis),
             waiting=waiting,
-            census=Census(context.database, metrics.jobs),
+            census=Census(queues, metrics),
             queues=queues,
-            admission=Admission(queues),
+            admission=admission,
             profiling=Profiling(),
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
         )

@@ -10,7 +10,6 @@ from shared.domain.jobs import BlockReason
 
 LONGEST_RETRY_SECONDS = 300
 """The most that a refused submission is told to wait: what was measured says little of what is further off."""
-LONGEST_POLL_SECONDS = 60
 UNMEASURED_RETRY_SECONDS = 60
 """What is told when nothing has finished lately."""
 
@@ -150,11 +149,11 @@ def decide_intake(figures: QueueFigures, settings: QueueSettings, *, count: int,
     return Intake(Refusal.FULL, _retry_after(min(excess, figures.depth), figures.ends))
 
 
-def poll_after_seconds(figures: QueueFigures) -> int:
-    """After how many seconds it is worth asking for a job that has just been queued: when those before it ended."""
+def start_delay_seconds(figures: QueueFigures) -> float:
+    """In how many seconds a job that is queued now starts: once those before it have; 1 when nothing was measured."""
     if not figures.ends.count:
-        return 1
-    return min(max(round(figures.depth / figures.ends.per_second), 1), LONGEST_POLL_SECONDS)
+        return 1.0
+    return figures.waiting / figures.ends.per_second
 
 
 def _retry_after(jobs: int, ends: Flow) -> int:

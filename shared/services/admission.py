@@ -6,7 +6,7 @@ import time
 import structlog
 
 from shared.domain.jobs import JobKind
-from shared.domain.queues import Intake, Refusal, decide_intake, poll_after_seconds
+from shared.domain.queues import Intake, Refusal, decide_intake, start_delay_seconds
 from shared.services.queues import FRESH_SECONDS, Queues
 from shared.storage.errors import StorageUnavailableError
 
@@ -51,10 +51,10 @@ class Admission:
         if intake.refusal is Refusal.DRAINING:
             raise QueueDrainingError(kind, retry_after_seconds=intake.retry_after_seconds)
 
-    def poll_after_seconds(self, kind: JobKind) -> int:
-        """After how many seconds it is worth asking for a job that is queued now, 1 to 60."""
+    def start_delay(self, kind: JobKind) -> float:
+        """In how many seconds a job of this kind that is queued now is expected to start, by the latest figures."""
         reading = self._queues.latest
-        return 1 if reading is None else poll_after_seconds(reading.figures[kind])
+        return 1.0 if reading is None else start_delay_seconds(reading.figures[kind])
 
     async def run(self) -> None:
         """Measure until cancelled; while the database is away the latest figures stand."""

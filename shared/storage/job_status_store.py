@@ -61,20 +61,6 @@ class JobStatusStore:
         """Whether there is such a job."""
         return bool(await self._work.fetch("select 1 from jobs where job_id = $1", job_id))
 
-    async def count_live(self, *, at_most: int) -> dict[tuple[str, str], int]:
-        """How many jobs there are by (queue, state), counting `at_most` of each index so the cost is bounded."""
-        rows = await self._work.fetch(
-            """
-            select queue, state, count(*) as n from (
-                (select queue, state from jobs where state = 'queued' limit $1) union all
-                (select queue, state from jobs where state in ('scheduled', 'retrying') limit $1) union all
-                (select queue, state from jobs where state = 'running' limit $1)) live
-            group by queue, state
-            """,
-            at_most,
-        )
-        return {(row.queue, row.state): row.n for row in rows}
-
 
 def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, object]]:
     """The conditions that narrow, and no others, so that each finds the index whose own condition it repeats."""

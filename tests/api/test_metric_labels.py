@@ -33,7 +33,7 @@ CLOSED = {
     "state": {*JobState, *BlockReason},
     "outcome": {*AttemptOutcome, *SUBMISSIONS},
     "method": {*_METHODS, "other"},
-    "reason": set(RepairReason),
+    "reason": {*RepairReason, *BlockReason},
 }
 
 

@@ -14,7 +14,7 @@ from shared.domain.queues import (
     Refusal,
     decide_intake,
     forecast_drain,
-    poll_after_seconds,
+    start_delay_seconds,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -94,12 +94,12 @@ def test_a_draining_queue_takes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "ends", "seconds"),
-    [(0, Flow(0), 1), (500, Flow(0), 1), (0, Flow(60), 1), (90, Flow(180), 30), (9999, Flow(60), 60)],
+    ("waiting", "ends", "seconds"), [(0, Flow(0), 1.0), (500, Flow(0), 1.0), (0, Flow(60), 0.0), (90, Flow(180), 30.0)]
 )
-def test_a_queued_job_is_asked_for_when_those_before_it_ended(waiting: int, ends: Flow, seconds: int) -> None:
-    """At once while nothing is known, after a minute at most."""
-    assert poll_after_seconds(figures(waiting=waiting, ends=ends)) == seconds
+def test_a_job_starts_when_those_before_it_have(waiting: int, ends: Flow, seconds: float) -> None:
+    """What is held back is not before it; nothing is made up while nothing is known."""
+    held = {BlockReason.PAUSED: 70}
+    assert start_delay_seconds(figures(waiting=waiting, blocked=held, ends=ends)) == seconds
 
 
 def test_the_age_of_the_oldest_is_never_negative() -> None:

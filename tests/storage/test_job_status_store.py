@@ -103,15 +103,6 @@ async def test_a_list_goes_on_behind_a_job(database: Database) -> None:
     assert [status.job_id for status in found] == [ids[1]]
 
 
-async def test_live_jobs_are_counted_up_to_a_bound(database: Database) -> None:
-    """Each state apart, never more than the bound."""
-    await insert(database, *(new_job() for _ in range(5)))
-    async with database.transaction() as work:
-        store = JobStatusStore(work)
-        assert await store.count_live(at_most=100) == {("tocsin:collect", "queued"): 5}
-        assert await store.count_live(at_most=3) == {("tocsin:collect", "queued"): 3}
-
-
 def _made_at(job: NewJob, moment: datetime, *, number: int) -> NewJob:
     """The job with an id of that moment, as a process makes it just before it writes the row."""
     job_id = UUID(int=(int(moment.timestamp() * 1000) << 80) | number)
