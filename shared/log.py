@@ -51,7 +51,6 @@ def configure_logging(level: LogLevel, log_format: LogFormat) -> None:
     logging.basicConfig(
         level=max(_LEVELS[level], logging.WARNING),
         handlers=[_library_handler(shared, is_console=is_console)],
-        force=True,
     )
 
 

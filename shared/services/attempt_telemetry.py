@@ -3,8 +3,10 @@
 from shared.domain.jobs import AttemptOutcome
 from shared.domain.leases import ClaimedJob, JobEnd
 from shared.domain.traces import parse_traceparent
-from shared.telemetry import Span, SpanKind, span
+from shared.telemetry import Span, SpanKind, is_tracing, span
 from shared.telemetry.job_metrics import count_attempt
+
+_NAME = "process"
 
 
 def attempt_span(claimed: ClaimedJob) -> Span:
@@ -14,15 +16,17 @@ def attempt_span(claimed: ClaimedJob) -> Span:
     it. A job without a trace begins one.
     """
     submitted = parse_traceparent(claimed.traceparent)
+    if not is_tracing():
+        return span(_NAME, SpanKind.CONSUMER, parent=submitted)
     return span(
-        f"process {claimed.queue}",
+        f"{_NAME} {claimed.queue}",
         SpanKind.CONSUMER,
         parent=submitted,
         links=[] if submitted is None else [submitted],
         attributes={
             "messaging.system": "tocsin",
             "messaging.operation.type": "process",
-            "messaging.operation.name": "process",
+            "messaging.operation.name": _NAME,
             "messaging.destination.name": claimed.queue,
             "messaging.message.id": str(claimed.job_id),
             "tocsin.job.kind": claimed.kind.value,

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from shared.domain.jobs import AttemptOutcome
+from shared.domain.jobs import AttemptOutcome, JobKind
 from shared.domain.leases import JobEnd
 
 # From an idle worker's few milliseconds to half an hour of work or of standing in line.
@@ -24,12 +24,25 @@ ATTEMPTS = Counter("tocsin_attempts", "Attempts made, by how they were recorded.
 LEASES_LOST = Counter("tocsin_lease_lost", "Attempts whose lease was lost before their end could be recorded.")
 
 
+_Series = tuple[Histogram, Histogram, Counter]
+_of_attempts: dict[tuple[JobKind, AttemptOutcome], _Series] = {}
+"""Looking series up by their labels would take longer than to count."""
+
+
 def count_attempt(end: JobEnd, *, outcome: AttemptOutcome) -> None:
     """Count an attempt that came to its end; `outcome` is how it was recorded."""
     claimed = end.claimed
-    kind = claimed.kind.value
-    QUEUE_WAIT.labels(kind).observe(max(claimed.queue_wait_ms - claimed.blocked_ms, 0.0) / 1000)
-    RUN.labels(kind).observe(max((end.finished_at - claimed.started_at).total_seconds(), 0.0))
-    ATTEMPTS.labels(kind, outcome.value).inc()
+    waits, runs, attempts = _series_of(claimed.kind, outcome)
+    waits.observe(max(claimed.queue_wait_ms - claimed.blocked_ms, 0.0) / 1000)
+    runs.observe(max((end.finished_at - claimed.started_at).total_seconds(), 0.0))
+    attempts.inc()
     if outcome is AttemptOutcome.FENCED:
         LEASES_LOST.inc()
+
+
+def _series_of(kind: JobKind, outcome: AttemptOutcome) -> _Series:
+    series = _of_attempts.get((kind, outcome))
+    if series is None:
+        named = QUEUE_WAIT.labels(kind.value), RUN.labels(kind.value), ATTEMPTS.labels(kind.value, outcome.value)
+        series = _of_attempts[kind, outcome] = named
+    return series
