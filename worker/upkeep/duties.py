@@ -23,19 +23,23 @@ DUTY_TIMEOUT_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A piece of upkeep: its name, how often it runs, and what it does; it answers how much it moved."""
+    """A piece of upkeep: its name, how often it runs, and what it does; it answers how much it moved.
+
+    While it moves something it is run again after `breath_seconds`: what is not urgent lets others through.
+    """
 
     name: str
     interval_seconds: float
     run: Callable[[], Awaitable[int]]
+    breath_seconds: float = 0.0
 
 
 async def keep(duty: Duty) -> None:
-    """Run the duty at its interval until cancelled, at once again while it finds work, a little spread."""
+    """Run the duty at its interval until cancelled, without a pause while it finds work, a little spread."""
     while True:
         moved = await _run_once(duty)
-        if not moved:
-            await asyncio.sleep(duty.interval_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads workers
+        pause_seconds = duty.breath_seconds if moved else duty.interval_seconds
+        await asyncio.sleep(pause_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads workers
 
 
 async def _run_once(duty: Duty) -> int:

@@ -15,7 +15,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("rescue", 2.0, recovery.rescue),
         Duty("reconcile", 5.0, repair.reconcile),
         Duty("sweep", 15.0, repair.sweep),
-        Duty("forget_jobs", 60.0, retention.forget_jobs),
+        Duty("forget_jobs", 60.0, retention.forget_jobs, breath_seconds=0.1),
         Duty("forget_keys", 600.0, retention.forget_keys),
         Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
         Duty("partitions", 600.0, services.keep_partitions),
