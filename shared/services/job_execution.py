@@ -165,7 +165,7 @@ class JobExecution:
                 await _pause()
 
     async def _flush_claims(self, claims: Sequence[tuple[Ring, UUID]]) -> list[ClaimedJob | None]:
-        async with self._database.transaction() as work:
+        async with self._database.writing() as work:
             claimed, changes = await LeaseStore(work).claim_queued(
                 claims, owner=self._leases.owner, lease=self._leases.duration
             )
@@ -181,7 +181,7 @@ class JobExecution:
         return [job if job and job.lease_token == token else None for job, token in jobs]
 
     async def _flush_ends(self, ends: Sequence[JobEnd]) -> list[bool]:
-        async with self._database.transaction() as work:
+        async with self._database.writing() as work:
             leases = LeaseStore(work)
             accepted = await leases.end_if_leased(ends)
             await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted, version=VERSION)

@@ -87,7 +87,7 @@ async def test_a_claim_whose_answer_was_lost_is_found_again(bench: Bench, monkey
 
     async def claim_and_hear_nothing(store: LeaseStore, *arguments: Any, **named: Any) -> Any:
         claimed = await claim(store, *arguments, **named)
-        await store._work.connection.commit()
+        await (await store._work.driver()).execute("commit")
         for error in answers:
             raise error
         return claimed
@@ -272,7 +272,7 @@ async def test_a_ring_is_kept_while_the_database_is_away(bench: Bench, monkeypat
     monkeypatch.setattr("shared.services.job_execution.RETRY_SECONDS", 0.001)
     job = await bench.submitted()
     execution, _ = bench.worker(succeed)
-    present, tries = bench.database.transaction, 0
+    present, tries = bench.database.writing, 0
 
     def away_at_first() -> AbstractAsyncContextManager[UnitOfWork]:
         nonlocal tries
@@ -281,7 +281,7 @@ async def test_a_ring_is_kept_while_the_database_is_away(bench: Bench, monkeypat
             raise StorageUnavailableError("away")
         return present()
 
-    monkeypatch.setattr(bench.database, "transaction", away_at_first)
+    monkeypatch.setattr(bench.database, "writing", away_at_first)
     assert await execution.run(ring_of(job)) is AttemptOutcome.SUCCEEDED
     assert tries == 4
 
@@ -294,7 +294,7 @@ async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypat
     execution, _ = bench.worker(held)
     running = asyncio.create_task(execution.run(ring_of(job)))
     await held.started.wait()
-    present, tries = bench.database.transaction, 0
+    present, tries = bench.database.writing, 0
 
     def away_at_first() -> AbstractAsyncContextManager[UnitOfWork]:
         nonlocal tries
@@ -303,7 +303,7 @@ async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypat
             raise StorageUnavailableError("away")
         return present()
 
-    monkeypatch.setattr(bench.database, "transaction", away_at_first)
+    monkeypatch.setattr(bench.database, "writing", away_at_first)
     held.release.set()
     assert await running is AttemptOutcome.SUCCEEDED
     assert held.runs == 1

@@ -26,7 +26,7 @@ def counted() -> float:
     return REGISTRY.get_sample_value("tocsin_slow_queries_total") or 0.0
 
 
-@pytest.mark.parametrize("way", ["transaction", "reading"])
+@pytest.mark.parametrize("way", ["transaction", "writing", "reading"])
 async def test_a_slow_statement_is_logged_in_one_line_with_whose_it_was(watched: Database, way: str) -> None:
     """Its text without the values, how long it took, the rows, and the job at hand; a fast one is not."""
     before = counted()
