@@ -17,7 +17,7 @@ from api.paging import page_response, query_text
 from api.preferences import is_strong_match
 from api.problems import ProblemError, not_found
 from api.schemas.jobs import JobPage, JobView
-from api.schemas.queries import JobListQuery, labels_of, limit_of
+from api.schemas.queries import CancelQuery, JobListQuery, labels_of, limit_of
 from api.services import ApiServices, services_of
 from shared.domain.job_status import JobFilter, status_of
 from shared.services.job_control import CancelOutcome
@@ -73,7 +73,7 @@ _CANCEL: dict[str, Any] = {
     "response_model": JobView,
     "responses": {
         202: {"description": "The job is running; its worker has been asked to stop.", "model": JobView},
-        **problems(404, 409, 412),
+        **problems(404, 409, 412, 422),
     },
     "openapi_extra": {"parameters": [IF_MATCH]},
 }
@@ -81,11 +81,11 @@ _CANCEL: dict[str, Any] = {
 
 @router.post(f"{JOBS_PATH}/{{job_id:uuid}}/cancel", summary="Cancel a job", **_CANCEL)
 @router.post(f"{JOBS_PATH}/{{job_id:uuid}}:cancel", summary="Cancel a job", operation_id="cancel_job_verb", **_CANCEL)
-async def cancel_job(job_id: UUID, request: Request) -> Response:
+async def cancel_job(job_id: UUID, query: Annotated[CancelQuery, Query()], request: Request) -> Response:
     """Cancel a waiting job at once, or ask the worker of a running one to stop; an ended one is refused with 409."""
     services = services_of(request)
     await _check_if_match(services, job_id, request)
-    cancelled = await services.context.control.cancel(job_id)
+    cancelled = await services.context.control.cancel(job_id, with_children=query.children)
     services.reading.forget(job_id)
     if cancelled.job is None:
         raise not_found("There is no job with this id.")

@@ -58,6 +58,12 @@ class SampleListQuery(QueryModel):
     cursor: Cursor = None
 
 
+class CancelQuery(QueryModel):
+    """What else to cancel."""
+
+    children: Annotated[bool, Field(description="Cancel all jobs that came of it, too.")] = False
+
+
 class StatsRequest(QueryModel):
     """What to know of many samples."""
 

@@ -72,7 +72,7 @@ class ProcessContext:
             fleet=Fleet(database, orders),
             announcer=announcer,
             submission=JobSubmission(database, doorbell, clock=clock, max_pending=settings.submit_buffer),
-            control=JobControl(database, events, orders),
+            control=JobControl(database, announcer, orders),
             requeue=Requeue(database, announcer),
             statistics=Statistics(database),
         )

@@ -132,6 +132,29 @@ class TestList:
         assert await count("created_after=2999-01-01T00:00:00Z") == 0
         assert await count("created_before=2999-01-01T00:00:00%2B02:00") == 3
 
+    async def test_jobs_are_found_by_what_they_share(self, client: httpx2.AsyncClient, database: Database) -> None:
+        """A parent, a unique key, a limit, a way to fail, a time of end."""
+        parent = await submit(client, unique_key="nightly", limit_key="shop")
+        child = await submit(client, parent_id=parent[-36:])
+        await submit(client, limit_key="other")
+        failed = "state = 'failed', finished_at = now(), error_fingerprint = '0123456789abcdef'"
+        await run(database, failed, parent)
+
+        async def found(**query: str) -> list[str]:
+            page = (await client.get("/api/v1/jobs", params=query)).json()
+            return [item["links"]["self"] for item in page["items"]]
+
+        assert await found(parent_id=parent[-36:]) == [child]
+        assert await found(parent_id=child[-36:]) == []
+        assert await found(unique_key="nightly") == [parent]
+        assert await found(limit_key="shop") == [parent]
+        assert await found(limit_key="shop", unique_key="weekly") == []
+        assert await found(fingerprint="0123456789abcdef") == [parent]
+        assert await found(fingerprint="f" * 16) == []
+        assert await found(finished_after="2000-01-01T00:00:00Z") == [parent]
+        assert await found(finished_before="2000-01-01T00:00:00Z") == []
+        assert await found(finished_before="2999-01-01T00:00:00Z", fingerprint="0123456789abcdef") == [parent]
+
     async def test_bounds_of_time_exclude_themselves(self, client: httpx2.AsyncClient) -> None:
         """A job is neither before nor after the moment it was made, and lies between the seconds around it."""
         location = await submit(client)
@@ -161,6 +184,10 @@ class TestList:
             ("state=lost", "state.0"),
             ("kind=x", "kind"),
             ("label=team", "label.0"),
+            ("parent_id=x", "parent_id"),
+            ("unique_key=", "unique_key"),
+            ("fingerprint=xyz", "fingerprint"),
+            ("finished_after=now", "finished_after"),
             ("label=a b:c", "label.0"),
             ("created_after=yesterday", "created_after"),
             ("created_after=1700000000", "created_after"),
@@ -226,6 +253,24 @@ class TestCancel:
         response = await client.post(location + verb)
         assert (response.status_code, response.json()["state"]) == (409, "cancelled")
         assert response.json()["type"] == "/problems/job-already-done"
+
+    async def test_children_are_cancelled_too(self, client: httpx2.AsyncClient, verb: str) -> None:
+        """Where the query asks for it, and only there."""
+        parent = await submit(client)
+        child = await submit(client, parent_id=parent[-36:])
+        await client.post(f"{parent}{verb}?children=false")
+        assert (await client.get(child)).json()["state"] == "queued"
+        response = await client.post(f"{parent}{verb}?children=true")
+        assert (response.status_code, response.json()["id"]) == (200, parent[-36:])
+        page = await client.get("/api/v1/jobs", params={"parent_id": parent[-36:]})
+        assert [job["state"] for job in page.json()["items"]] == ["cancelled"]
+
+    @pytest.mark.parametrize("query", ["children=perhaps", "child=true"])
+    async def test_other_parameters_are_refused(self, client: httpx2.AsyncClient, verb: str, query: str) -> None:
+        """A misspelt one would leave the children running."""
+        location = await submit(client)
+        assert (await client.post(f"{location}{verb}?{query}")).status_code == 422
+        assert (await client.get(location)).json()["state"] == "queued"
 
     async def test_an_unknown_job_is_not_found(self, client: httpx2.AsyncClient, verb: str) -> None:
         """404."""
