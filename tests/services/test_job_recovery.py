@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 from job_bench import Bench, ring_of
 
@@ -42,6 +43,29 @@ async def test_a_job_that_is_blocked_expires_too(bench: Bench) -> None:
     assert await bench.recovery.expire() == 1
     ended = await bench.job(job.job_id)
     assert (ended.state, ended.blocked_by) == (JobState.EXPIRED, None)
+
+
+async def test_a_late_job_is_not_queued_any_more(bench: Bench) -> None:
+    """One whose time and deadline have both passed expires; promoted first, it would only be rung in vain."""
+    job = await bench.submitted(run_at=utc_now() + timedelta(hours=1), expires_at=utc_now() + timedelta(hours=2))
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set run_at = now(), expires_at = now()")
+    assert (await bench.recovery.promote(), await bench.recovery.expire()) == (0, 1)
+    assert (await bench.job(job.job_id)).state is JobState.EXPIRED
+
+
+async def test_an_expired_jobs_webhook_is_told(bench: Bench) -> None:
+    """By a notification that is written with the end and rung at once."""
+    url = "https://example.org/hook"
+    job = await bench.submitted(expires_at=utc_now() + timedelta(hours=1), completion=f'{{"url": "{url}"}}')
+    before = await bench.rung()
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set expires_at = now()")
+    assert await bench.recovery.expire() == 1
+    [ring_id] = await bench.rung() - before
+    told = await bench.job(UUID(ring_id.partition(":")[0]))
+    assert (told.parent_id, told.spec["channel"]["url"]) == (job.job_id, url)
+    assert told.spec["event"]["type"] == "job.expired"
 
 
 async def test_a_vanished_workers_job_is_queued_again(bench: Bench) -> None:
