@@ -19,7 +19,7 @@ ORDER_CHANNEL = "tocsin:events:orders"
 PUBLISH_TIMEOUT_SECONDS = 2.0
 RECONNECT_SECONDS = 0.5
 
-SILENCE_SECONDS = 5.0
+SILENCE_SECONDS = 10.0
 """A subscription that hears nothing for this long asks whether it still stands, and for as long again for an answer."""
 
 _log = structlog.get_logger()

@@ -8,6 +8,7 @@ stock `arq.Worker` with the same functions can stand in.
 """
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
@@ -29,6 +30,9 @@ IDLE_SECONDS = 4
 
 HAND_BACK_SECONDS = 10.0
 """How long a stopped worker may take to write down that it hands its jobs back; leases are what is left after it."""
+
+SLEEPS_PER_LOOK = 3
+"""A worker that slept so often without being woken looks into the queue: the token may have got lost."""
 
 RECONNECT_SECONDS = 0.5
 
@@ -73,6 +77,7 @@ class DoorbellWorker(Worker):
         )
         self._take_script = redis.register_script(_TAKE)
         self._sleep: asyncio.Future[Any] | None = None
+        self._was_woken = False
         self._gate = asyncio.Event()
         self._gate.set()
         self._hurried = asyncio.Event()
@@ -134,6 +139,11 @@ class DoorbellWorker(Worker):
             self._start(ring_id, payload)
         if not taken:
             await self._wait_for_ring()
+        elif self._was_woken:
+            self._was_woken = False
+            # Tokens are fewer than rings: who was woken and cannot take more wakes the next one.
+            if len(taken) == free:
+                await cast("Awaitable[int]", self.pool.lpush(wake_key(self.queue_name), "1"))
 
     async def _take(self, count: int) -> list[tuple[str, bytes | None]]:
         answer = await self._take_script(keys=[self.queue_name], args=[count, job_key_prefix])
@@ -142,10 +152,13 @@ class DoorbellWorker(Worker):
         return list(zip(ids, pairs[1::2], strict=True))
 
     async def _wait_for_ring(self) -> None:
-        """Sleep until a token wakes, or a ring is seen whose token somebody else took."""
-        while self.allow_pick_jobs and self._gate.is_set():
+        """Sleep until a token wakes, or a ring is seen whose token got lost."""
+        for sleeps in itertools.count(1):
+            if not self.allow_pick_jobs or not self._gate.is_set():
+                return
             blpop = cast("Awaitable[Any]", self.pool.blpop([wake_key(self.queue_name)], timeout=IDLE_SECONDS))
-            if await self._sleep_on(blpop) or await self.pool.zcard(self.queue_name):
+            self._was_woken = bool(await self._sleep_on(blpop))
+            if self._was_woken or (sleeps % SLEEPS_PER_LOOK == 0 and await self.pool.zcard(self.queue_name)):
                 return
 
     async def _sleep_on(self, waking: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever wakes

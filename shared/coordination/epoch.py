@@ -17,14 +17,22 @@ async def read_epoch(redis: Redis) -> str:
         RedisError, OSError, TimeoutError: Redis is away.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.set(EPOCH_KEY, uuid4().hex, nx=True)
         pipe.get(EPOCH_KEY)
         pipe.info("server")
-        made, key, server = await pipe.execute(raise_on_error=False)
-    for answer in (made, key):
-        if isinstance(answer, Exception):
-            raise answer
-    return f"{_run_id(server)}:{key.decode()}"
+        key, server = await pipe.execute(raise_on_error=False)
+    if isinstance(key, Exception):
+        raise key
+    return f"{_run_id(server)}:{(key or await _made_key(redis)).decode()}"
+
+
+async def _made_key(redis: Redis) -> bytes:
+    """The key of the present life; of several processes that find none, one makes it."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.set(EPOCH_KEY, uuid4().hex, nx=True)
+        pipe.get(EPOCH_KEY)
+        _, key = await pipe.execute()
+    made: bytes = key
+    return made
 
 
 def _run_id(server: dict[str, Any] | Exception) -> str:

@@ -1,5 +1,6 @@
 """Upkeep of the doorbell: every queued job has its ring in Redis, and Redis has no others. Safe anywhere and twice."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -40,22 +41,33 @@ class RingRepair:
     """Rings for jobs that Redis does not know of. Each duty answers how much it moved.
 
     The duties raise RedisError, OSError or TimeoutError while Redis is away, and have moved nothing then.
+    `watch_seconds` is how long one look at which life Redis is in stands for the next ones.
     """
 
     def __init__(
-        self, database: Database, redis: Redis, task_queue: TaskQueue, *, count_repairs: CountRepairs = count_nothing
+        self,
+        database: Database,
+        redis: Redis,
+        task_queue: TaskQueue,
+        *,
+        count_repairs: CountRepairs = count_nothing,
+        watch_seconds: float = 0.0,
     ) -> None:
         self._database = database
         self._redis = redis
         self._task_queue = task_queue
         self._count_repairs = count_repairs
         self._epoch: str | None = None
+        self._watch_seconds = watch_seconds
+        self._watch_from = 0.0
         self._walked: RungJob | None = None
         self._scanned = dict.fromkeys(QUEUE_OF.values(), 0)
 
     async def relay(self, *, older_than: timedelta = RELAY_AFTER) -> int:
         """Ring for queued jobs that were never rung, or not in the present life of Redis."""
-        await self.watch_epoch()
+        if time.monotonic() >= self._watch_from:
+            await self.watch_epoch()
+            self._watch_from = time.monotonic() + self._watch_seconds
         async with self._database.transaction() as work:
             store = DispatchStore(work)
             forgotten = await store.mark_forgotten(limit=BATCH)

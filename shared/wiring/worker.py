@@ -42,6 +42,8 @@ _log = structlog.get_logger()
 POSTGRESQL_PORT = 5432
 REDIS_PORT = 6379
 OWN_NAMES_TIMEOUT_SECONDS = 5.0
+WATCH_SECONDS = 4.0
+"""How often a worker looks which life Redis is in: two commands, of the two a second that an idle worker may send."""
 
 
 class InvalidSettingError(Exception):
@@ -98,7 +100,13 @@ class WorkerServices:
             execution=build_execution(context, leases, works),
             recovery=JobRecovery(context.database, context.announcer, clock=context.clock),
             holds=Holds(context.database, context.announcer),
-            repair=RingRepair(context.database, context.redis, context.task_queue, count_repairs=count_repairs),
+            repair=RingRepair(
+                context.database,
+                context.redis,
+                context.task_queue,
+                count_repairs=count_repairs,
+                watch_seconds=WATCH_SECONDS,
+            ),
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
             collection=collection,
