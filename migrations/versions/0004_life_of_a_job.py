@@ -76,7 +76,9 @@ def add_job_indexes() -> None:
         ),
         ("ix_jobs_deadline", ["expires_at"], f"expires_at is not null and state in {WAITING}"),
         ("ix_jobs_failed", ["error_fingerprint", "finished_at"], "state = 'failed'"),
-        ("ix_jobs_parent", ["parent_id"], "parent_id is not null"),
+        ("ix_jobs_parent", ["parent_id", "job_id"], "parent_id is not null"),
+        ("ix_jobs_unique_key", ["unique_key", "job_id"], "unique_key is not null"),
+        ("ix_jobs_limit_key", ["limit_key", "job_id"], "limit_key is not null"),
     ):
         op.create_index(name, "jobs", columns, postgresql_where=sa.text(where))
     op.create_index(
@@ -210,7 +212,8 @@ def downgrade() -> None:
     # Dropping a column drops the indexes that stand on it.
     for column in (
         "unique_key", "limit_key", "parent_id", "requeue_of", "effect_id", "traceparent", "completion", "queued_at",
-        "blocked_by", "blocked_since", "blocked_until", "blocked_ms", "place_until", "snoozes", "error_fingerprint", "progress",
+        "blocked_by", "blocked_since", "blocked_until", "blocked_ms", "place_until", "snoozes", "error_fingerprint",
+        "progress",
     ):  # fmt: skip
         op.drop_column("jobs", column)
     op.drop_index("ix_jobs_deadline", "jobs")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from planting import plant
 from uuid_utils.compat import uuid7
 
 from shared.domain.job_status import JobFilter, JobStatus, status_of
@@ -13,9 +14,19 @@ from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_status_store import JobStatusStore, find_statuses
 from shared.storage.job_store import JobStore
+from shared.storage.work import UnitOfWork
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
+
+MANY_JOBS = """
+    insert into jobs (job_id, kind, queue, state, spec, labels, run_at, max_attempts, principal_id, parent_id,
+                      unique_key, limit_key, error_fingerprint, finished_at, created_at)
+    select lpad(to_hex(n), 32, '0')::uuid, 'collect', 'tocsin:collect', 'failed', '{}',
+           jsonb_build_object('team', 'team ' || n), $1, 1, 'tests',
+           lpad(to_hex(n / 2), 32, '0')::uuid, 'key ' || n, 'key ' || n, lpad(to_hex(n), 16, '0'), $1, $1
+    from generate_series(1, 5000) n
+"""
 
 
 def new_job(**labels: str) -> NewJob:
@@ -93,6 +104,38 @@ async def test_filters_narrow_the_list(database: Database, wanted: JobFilter, ex
     async with database.transaction() as work:
         found = await JobStatusStore(work).list_statuses(wanted, before=None, limit=10)
     assert [ids.index(status.job_id) for status in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (JobFilter(labels={"team": "web"}), "ix_jobs_labels"),
+        (JobFilter(parent_id=UUID(int=7)), "ix_jobs_parent"),
+        (JobFilter(unique_key="key 7"), "ix_jobs_unique_key"),
+        (JobFilter(limit_key="key 7"), "ix_jobs_limit_key"),
+        (JobFilter(fingerprint="0123456789abcdef"), "ix_jobs_failed"),
+        (JobFilter(finished_after=NOW + timedelta(hours=1)), "ix_jobs_finished"),
+        (JobFilter(created_after=NOW + timedelta(hours=1)), "pk_jobs"),
+    ],
+)
+async def test_a_narrow_filter_finds_its_index(
+    database: Database, monkeypatch: pytest.MonkeyPatch, wanted: JobFilter, index: str
+) -> None:
+    """A few jobs among many are not looked for in all of them."""
+    await plant(database, MANY_JOBS, NOW)
+    fetch = UnitOfWork.fetch
+
+    async def explain(self: UnitOfWork, statement: str, *parameters: object) -> object:
+        plans.extend(row[0] for row in await fetch(self, f"explain {statement}", *parameters))
+        return []
+
+    plans: list[str] = []
+    async with database.transaction() as work:
+        await work.run("analyze jobs")
+        monkeypatch.setattr(UnitOfWork, "fetch", explain)
+        await JobStatusStore(work).list_statuses(wanted, before=None, limit=50)
+        monkeypatch.undo()
+    assert any(f" {index} " in line for line in plans), "\n".join(plans)
 
 
 async def test_a_list_goes_on_behind_a_job(database: Database) -> None:

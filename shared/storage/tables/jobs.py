@@ -136,7 +136,10 @@ class JobRow(Row):
             postgresql_where=text(f"expires_at is not null and state in ({_WAITING})"),
         ),
         Index("ix_jobs_failed", "error_fingerprint", "finished_at", postgresql_where=text("state = 'failed'")),
-        Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+        # Lists go by what jobs share, the newest first.
+        Index("ix_jobs_parent", "parent_id", "job_id", postgresql_where=text("parent_id is not null")),
+        Index("ix_jobs_unique_key", "unique_key", "job_id", postgresql_where=text("unique_key is not null")),
+        Index("ix_jobs_limit_key", "limit_key", "job_id", postgresql_where=text("limit_key is not null")),
         Index("ix_jobs_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'::jsonb")),
         Index(
             "uq_jobs_unique_key",
