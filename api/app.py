@@ -23,8 +23,10 @@ from api.openapi import describe
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
     diagnostics,
+    errors,
     health,
     job_batches,
+    job_family,
     job_history,
     job_submission,
     jobs,
@@ -32,7 +34,9 @@ from api.routes import (
     limits,
     problems,
     queues,
+    requeue,
     stats,
+    timelines,
     workers,
 )
 from api.services import ApiServices, Listening
@@ -46,6 +50,10 @@ _ROUTERS = (
     jobs.router,
     job_batches.router,
     job_history.router,
+    job_family.router,
+    timelines.router,
+    requeue.router,
+    errors.router,
     stats.router,
     health.router,
     keys.router,

@@ -14,6 +14,7 @@ from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
+from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.kinds import PLACEHOLDERS
 
@@ -28,6 +29,9 @@ _MODELS: tuple[type[BaseModel], ...] = (
     ProfileBody,
     QueueBody,
     QueueReason,
+    RequeueBody,
+    BulkRequeueBody,
+    ErrorRequeueBody,
     ProblemView,
 )
 _PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}
@@ -37,7 +41,7 @@ _DESCRIPTIONS = {
     403: "The key does not carry the right.",
     404: "There is no such thing.",
     405: "The path does not know this method.",
-    409: "The job has ended, or another one holds the unique key.",
+    409: "The state of the job does not allow it, or another one stands in its place.",
     410: "The job is older than jobs are kept.",
     412: "The job has changed meanwhile.",
     413: "The body is too large.",

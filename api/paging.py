@@ -1,6 +1,8 @@
 """How lists are sent: items with the cursor to the next page, linked as RFC 8288 says, compressed when large."""
 
 import gzip
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import orjson
@@ -22,14 +24,20 @@ def query_text(request: Request) -> str:
 _NOT_FILTERS = frozenset({"limit", "cursor"})
 
 
-def page_response(request: Request, items: list[dict[str, object]], *, next_cursor: str | None) -> Response:
-    """One page of a list."""
+def page_response(
+    request: Request,
+    items: list[dict[str, object]],
+    *,
+    next_cursor: str | None,
+    beside: Mapping[str, object] = MappingProxyType({}),
+) -> Response:
+    """One page of a list; `beside` is what it tells of the whole."""
     headers: Headers = []
     if next_cursor is not None:
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         query = urlencode([*kept, ("cursor", next_cursor)])
         headers.append((b"link", f'<{request.url.path}?{query}>; rel="next"'.encode("ascii")))
-    return json_response(request, {"items": items, "next_cursor": next_cursor}, headers=headers)
+    return json_response(request, {"items": items, "next_cursor": next_cursor, **beside}, headers=headers)
 
 
 def json_response(request: Request, value: object, *, headers: Headers | None = None) -> Response:

@@ -80,6 +80,18 @@ JOB_EXPIRED = ProblemKind(
     "The job is older than jobs are kept",
     "If there was such a job, it has been removed since. `TOCSIN_JOB_DAYS` says how long jobs are kept.",
 )
+JOB_NOT_DONE = ProblemKind(
+    "job-not-done",
+    409,
+    "The job has not ended",
+    "Wait for its end, or cancel it; then it can be requeued.",
+)
+JOB_ALREADY_REQUEUED = ProblemKind(
+    "job-already-requeued",
+    409,
+    "The job was requeued already",
+    "Follow the `job` named: it runs this one anew, and can be requeued itself when it has ended.",
+)
 PRECONDITION_FAILED = ProblemKind(
     "precondition-failed",
     412,
@@ -175,6 +187,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             NOT_FOUND,
             METHOD_NOT_ALLOWED,
             JOB_ALREADY_DONE,
+            JOB_NOT_DONE,
+            JOB_ALREADY_REQUEUED,
             UNIQUE_KEY_TAKEN,
             JOB_EXPIRED,
             PRECONDITION_FAILED,

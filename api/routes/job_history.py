@@ -55,6 +55,8 @@ def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
     if kind is JobKind.COLLECT:
         targets = _TARGETS.validate_json(orjson.dumps(raw["targets"]))
         return {"targets": [mask_target(target) for target in targets]}
+    if kind is JobKind.REQUEUE:
+        return dict(raw)
     channel = _CHANNEL.validate_json(orjson.dumps(raw["channel"]))
     return {"channel": mask_channel(channel), "message": raw["message"]}
 

@@ -57,6 +57,7 @@ async def list_jobs(query: Annotated[JobListQuery, Query()], request: Request) -
         finished_after=query.finished_after,
         finished_before=query.finished_before,
         parent_id=query.parent_id,
+        requeue_of=query.requeue_of,
         unique_key=query.unique_key,
         limit_key=query.limit_key,
         fingerprint=query.fingerprint,

@@ -23,6 +23,8 @@ class JobLinks(View):
     spec: str
     samples: str
     attempts: str
+    timeline: str
+    children: str
     cancel: str
 
 
@@ -70,6 +72,12 @@ class JobPage(View):
     next_cursor: str | None = Field(description="Leads to the next page; null is the only sign of the end.")
 
 
+class ChildPage(JobPage):
+    """A job's children, the newest first."""
+
+    counts: dict[JobState, int] = Field(description="How many children there are in each state, in all.")
+
+
 class JobSpecView(View):
     """What a job was asked to do, its secrets masked."""
 
@@ -77,6 +85,9 @@ class JobSpecView(View):
     targets: list[dict[str, Any]] | None = None
     channel: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
+    filter: dict[str, Any] | None = None
+    canary: dict[str, Any] | None = None
+    limit: int | None = None
 
 
 class AttemptView(View):

@@ -42,11 +42,20 @@ class JobListQuery(QueryModel):
     finished_after: Moment | None = None
     finished_before: Moment | None = None
     parent_id: Annotated[UUID | None, Field(description="Children of this job.")] = None
+    requeue_of: Annotated[UUID | None, Field(description="The job that runs this one anew.")] = None
     unique_key: JobKey | None = None
     limit_key: JobKey | None = None
     fingerprint: Annotated[
         str | None, Field(pattern=r"^[0-9a-f]{16}$", description="Jobs that failed in this way.")
     ] = None
+    limit: int = Field(default=50, ge=0, description="At most 200; more is cut, 0 is the default.")
+    cursor: Cursor = None
+
+
+class ChildListQuery(QueryModel):
+    """Which of a job's children to list."""
+
+    state: list[JobState] = Field(default_factory=list, max_length=8, description="Any of these states.")
     limit: int = Field(default=50, ge=0, description="At most 200; more is cut, 0 is the default.")
     cursor: Cursor = None
 

@@ -20,6 +20,8 @@ def links_of(job_id: UUID) -> dict[str, str]:
         "spec": f"{path}/spec",
         "samples": f"{path}/samples",
         "attempts": f"{path}/attempts",
+        "timeline": f"{path}/timeline",
+        "children": f"{path}/children",
         "cancel": f"{path}/cancel",
     }
 
@@ -114,6 +116,7 @@ class JobFilter:
     finished_after: datetime | None = None
     finished_before: datetime | None = None
     parent_id: UUID | None = None
+    requeue_of: UUID | None = None
     unique_key: str | None = None
     limit_key: str | None = None
     fingerprint: str | None = None

@@ -35,7 +35,7 @@ cross join lateral (select j.finished_at from jobs j where j.state = 'failed' an
                     order by j.finished_at limit 1) first
 cross join lateral (select count(*) as n from (
                         select from jobs j where j.state = 'failed' and j.error_fingerprint = f.fingerprint
-                                             and j.finished_at >= $1 limit {MAX_COUNT} + 1) some) counted
+                                             and j.finished_at >= $1 limit {MAX_COUNT} + 1) seen) counted
 where ($2::text is null or last.kind = $2)
 order by counted.n desc, last.finished_at desc, f.fingerprint limit $3
 """

@@ -52,6 +52,13 @@ class JobStatusStore:
         )
         return [_status_of(row) for row in rows]
 
+    async def count_children(self, job_id: UUID) -> dict[JobState, int]:
+        """How many children a job has in each state, those of none left out."""
+        rows = await self._work.fetch(
+            "select state, count(*) as n from jobs where parent_id = $1 group by state order by state", job_id
+        )
+        return {JobState(row.state): row.n for row in rows}
+
     async def find_spec(self, job_id: UUID) -> tuple[JobKind, str] | None:
         """What a job was asked to do: its kind and its spec, JSON as text."""
         rows = await self._work.fetch("select kind, spec::text as spec from jobs where job_id = $1", job_id)
@@ -76,6 +83,7 @@ def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, 
         (f"state in ({_ENDED}) and finished_at > {{}}", wanted.finished_after),
         (f"state in ({_ENDED}) and finished_at < {{}}", wanted.finished_before),
         ("parent_id = {}", wanted.parent_id),
+        ("requeue_of = {}", wanted.requeue_of),
         ("unique_key = {}", wanted.unique_key),
         ("limit_key = {}", wanted.limit_key),
         ("state = 'failed' and error_fingerprint = {}", wanted.fingerprint),

@@ -99,13 +99,16 @@ class RequeueStore:
 
         What the requeue job itself has made is left out: what failed anew is not its to run again.
         """
+        where, values = _matching(wanted)
+        place = len(values)
         rows = await self._work.fetch(
             f"""
-            select j.finished_at, j.job_id from jobs j where {_matching(wanted)}
-              and (j.finished_at, j.job_id) > ($7::timestamptz, $8::uuid) and j.parent_id is distinct from $9::uuid
-            order by j.finished_at, j.job_id limit $10
+            select j.finished_at, j.job_id from jobs j
+            where {where} and (j.finished_at, j.job_id) > (${place + 1}::timestamptz, ${place + 2}::uuid)
+              and j.parent_id is distinct from ${place + 3}::uuid
+            order by j.finished_at, j.job_id limit ${place + 4}
             """,
-            *_values(wanted),
+            *values,
             *(after or _START),
             requeue_job_id,
             limit,
@@ -114,9 +117,10 @@ class RequeueStore:
 
     async def count_matching(self, wanted: RequeueFilter, *, at_most: int) -> int:
         """How many jobs the filter finds, counting no further than `at_most`."""
+        where, values = _matching(wanted)
         rows = await self._work.fetch(
-            f"select count(*) as n from (select from jobs j where {_matching(wanted)} limit $7) found",
-            *_values(wanted),
+            f"select count(*) as n from (select from jobs j where {where} limit ${len(values) + 1}) found",
+            *values,
             at_most,
         )
         return int(rows[0].n)
@@ -134,22 +138,25 @@ class RequeueStore:
         return Tally(rows[0].requeued, rows[0].succeeded, rows[0].failed)
 
 
-def _matching(wanted: RequeueFilter) -> str:
-    """The condition; the states stand in it as they are, since the planner takes partial indexes by them."""
+def _matching(wanted: RequeueFilter) -> tuple[str, list[object]]:
+    """The condition and its parameters, without those that do not narrow.
+
+    The states stand in it as they are, since the planner chooses partial indexes by them.
+    """
     states = ", ".join(f"'{state.value}'" for state in wanted.states)
-    return f"""j.state in ({states}) and j.kind <> '{JobKind.REQUEUE.value}'
-        and ($1::text is null or j.kind = $1) and ($2::jsonb is null or j.labels @> $2)
-        and ($3::text is null or j.error_fingerprint = $3) and ($4::text is null or j.error->>'code' = $4)
-        and ($5::timestamptz is null or j.finished_at > $5) and ($6::timestamptz is null or j.finished_at < $6)
-        and not exists (select from jobs newer where newer.requeue_of = j.job_id)"""
-
-
-def _values(wanted: RequeueFilter) -> tuple[object, ...]:
-    return (
-        wanted.kind,
-        msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
-        wanted.fingerprint,
-        wanted.error_code,
-        wanted.finished_after,
-        wanted.finished_before,
+    labels = msgspec.json.encode(wanted.labels).decode() if wanted.labels else None
+    terms: tuple[tuple[str, object], ...] = (
+        ("j.kind = {}", wanted.kind),
+        ("j.labels <> '{{}}'::jsonb and j.labels @> {}::jsonb", labels),
+        ("j.error_fingerprint = {}", wanted.fingerprint),
+        ("j.error->>'code' = {}", wanted.error_code),
+        ("j.finished_at > {}", wanted.finished_after),
+        ("j.finished_at < {}", wanted.finished_before),
     )
+    narrowing = [(term, value) for term, value in terms if value is not None]
+    where = [
+        f"j.state in ({states}) and j.kind <> '{JobKind.REQUEUE.value}'",
+        "not exists (select from jobs newer where newer.requeue_of = j.job_id)",
+        *(term.format(f"${place}") for place, (term, _) in enumerate(narrowing, start=1)),
+    ]
+    return " and ".join(where), [value for _, value in narrowing]
