@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+import structlog
 
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
@@ -94,3 +95,16 @@ async def test_a_cancelled_submitter_does_not_take_its_item_back() -> None:
     await group.drain()
     assert leaving.cancelled() or leaving.cancelling()
     assert store.batches == [[1]]
+
+
+async def test_a_flush_carries_nothing_of_whoever_came_first() -> None:
+    """The ids bound to a submitter's log lines would stand on the lines of everybody's commit."""
+    bound: list[dict[str, object]] = []
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        bound.append(structlog.contextvars.get_contextvars())
+        return list(items)
+
+    with structlog.contextvars.bound_contextvars(job_id="the first"):
+        await GroupCommit(flush, max_pending=10).submit(1)
+    assert bound == [{}]
