@@ -22,10 +22,10 @@ _log = structlog.get_logger()
 BATCH = 500
 RELAY_AFTER = timedelta(seconds=1)
 """A ring follows its commit within milliseconds; what is older and still waits may never have been rung."""
-RECONCILE_AFTER = timedelta(seconds=5)
+RECONCILE_AFTER = timedelta(seconds=3)
 """A ring follows its mark within milliseconds too; what is older and not in the queue is being claimed, or lost."""
 PAGE = 1000
-MAX_PAGES = 50
+MAX_PAGES = 30
 """How many pages of the backlog one run looks at; the next run goes on from there."""
 NAMED = 20
 """How many jobs a warning names."""
