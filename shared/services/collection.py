@@ -20,7 +20,7 @@ from shared.domain.outcome import Outcome, Reading
 from shared.domain.target_identity import display_name, endpoint_of, host_of
 from shared.domain.targets import DatabaseTarget, FileTarget, Target
 from shared.services.collection_slots import CollectionSlots, NoSlotError
-from shared.telemetry import SpanKind, report_error, span
+from shared.telemetry import Span, SpanKind, report_error, span
 
 _log = structlog.get_logger()
 
@@ -157,9 +157,7 @@ class Collection:
         with span(f"collect {target.kind}", kind) as looked:
             observation = await self._observe_in_time(target)
             if looked.is_recorded:
-                looked.annotate({"tocsin.target.kind": target.kind, "tocsin.target.name": display_name(target)})
-                if observation.fault is not None:
-                    looked.fail(observation.fault.code)
+                _describe(looked, target, observation)
             return observation
 
     async def _observe_in_time(self, target: Target) -> Observation:
@@ -176,6 +174,14 @@ class Collection:
             _log.error("collector_raised", target=display_name(target), error=type(error).__name__, traceback=trace)
             report_error(error, where="collector", kind=target.kind)
             return Observation(0.0, fault=_INTERNAL)
+
+
+def _describe(looked: Span, target: Target, observation: Observation) -> None:
+    looked.annotate({"tocsin.target.kind": target.kind, "tocsin.target.name": display_name(target)})
+    if "STATUS" in observation.values:
+        looked.annotate({"http.response.status_code": observation.values["STATUS"]})
+    if observation.fault is not None:
+        looked.fail(observation.fault.code)
 
 
 def _retries_of(target: Target) -> int:

@@ -46,9 +46,10 @@ def seconds(duration: str) -> float:
 def running(service: dict[str, Any], **adapted: str) -> "Iterator[subprocess.Popen[str]]":
     """The service's own command with its own environment, but for where the servers are."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+    own = {name: value for name, value in service["environment"].items() if value is not None}
     with subprocess.Popen(
         [sys.executable, "-m", "cli.main", *service["command"]],
-        env=inherited | service["environment"] | adapted,
+        env=inherited | own | adapted,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

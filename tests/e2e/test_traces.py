@@ -81,7 +81,8 @@ async def test_one_trace_leads_from_the_request_to_the_target(
     assert {request.service, commit.service, attempt.service, look.service} == {"tocsin-api", "tocsin-worker"}
     assert attempt.attributes["messaging.message.id"] == job_id
     assert (attempt.attributes["tocsin.job.attempt"], attempt.attributes["tocsin.job.outcome"]) == (1, "succeeded")
-    assert request.attributes["http.response.status_code"] == 200
+    assert (request.attributes["http.response.status_code"], look.attributes["http.response.status_code"]) == (200, 200)
+    assert look.attributes["tocsin.target.name"] == site.url("/page")
     assert not any(span.is_error for span in spans.values())
     assert site.seen[0].headers["traceparent"] == f"00-{TRACE}-{look.span_id}-01"
     # A request without a trace begins one, and the webhook is told which.
