@@ -19,7 +19,7 @@ FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=30)
 
 _UNREADABLE = Failure("unreadable_spec", "this worker cannot read the job's filter", is_permanent=True)
-_LEASE_LOST = Failure("lease_lost", "the lease was lost; whoever has it goes on")
+_STOPPED = Failure("stopped", "the lease was lost, or the job's cancel was asked for")
 
 
 class RequeueWork:
@@ -64,7 +64,7 @@ class _Run:
             if decision.up_to is None:
                 return Worked(result=self._progress() | {"reason": decision.reason.value}, progress=self._progress())
             if not await self._requeue(up_to=decision.up_to):
-                return Worked(failure=_LEASE_LOST)
+                return Worked(failure=_STOPPED)
 
     async def _look(self) -> None:
         """Count what was requeued, and once what there is to requeue."""
@@ -78,11 +78,11 @@ class _Run:
         self._matched = known
 
     async def _requeue(self, *, up_to: int) -> bool:
-        """Requeue one batch; False when the lease was lost."""
+        """Requeue one batch; False when somebody else has the job now, or its cancel was asked for."""
         limit = min(BATCH, up_to - self._tally.requeued)
         async with self._database.transaction() as work:
             store = RequeueStore(work)
-            if not await store.has_lease(self._claimed.job_id, self._claimed.lease_token):
+            if not await store.is_still_to_do(self._claimed.job_id, self._claimed.lease_token):
                 return False
             found = await store.list_matching(
                 self._order.filter, requeue_job_id=self._claimed.job_id, after=self._after, limit=limit

@@ -40,10 +40,12 @@ class RequeueStore:
         rows = await self._work.fetch("select job_id from jobs where requeue_of = $1", job_id)
         return rows[0].job_id if rows else None
 
-    async def has_lease(self, job_id: UUID, token: UUID) -> bool:
-        """Whether the lease still stands; while this unit of work lasts it cannot be taken."""
+    async def is_still_to_do(self, job_id: UUID, token: UUID) -> bool:
+        """Whether the lease stands and no cancel was asked for; that cannot change while this unit of work lasts."""
         rows = await self._work.fetch(
-            "select 1 from jobs where job_id = $1 and lease_token = $2 for share", job_id, token
+            "select 1 from jobs where job_id = $1 and lease_token = $2 and cancel_requested_at is null for share",
+            job_id,
+            token,
         )
         return bool(rows)
 

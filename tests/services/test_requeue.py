@@ -238,6 +238,19 @@ class TestByFilter:
         await run(bench, bulk, too_late)
         assert await children_of(bench, bulk) == []
 
+    async def test_a_cancelled_order_requeues_no_more(self, bench: Bench) -> None:
+        """Once the cancel is committed no batch follows, even before the worker has heard of it."""
+        await failed_jobs(bench, 1)
+        bulk = await order(bench)
+        work = RequeueWork(bench.database, bench.announcer)
+
+        async def cancelled_meanwhile(claimed: ClaimedJob, report: ReportProgress) -> Worked:
+            await bench.control.cancel(claimed.job_id)
+            return await work(claimed, report)
+
+        assert (await run(bench, bulk, cancelled_meanwhile)).state is JobState.CANCELLED
+        assert await children_of(bench, bulk) == []
+
     async def test_a_spec_of_another_version_is_a_permanent_failure(self, bench: Bench) -> None:
         """It is not tried ten times."""
         bulk = await bench.submitted(kind=JobKind.REQUEUE, spec='{"filter": 1}')
