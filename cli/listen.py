@@ -66,10 +66,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _shown(body: bytes) -> str:
-    """The message of one of our webhooks, or the start of whatever it is."""
+    """The message or the event of one of our webhooks, or the start of whatever it is."""
     try:
-        data = json.loads(body)["data"]
-        return f"{data['title']}: {data['text']}"
+        told = json.loads(body)
+        data = told["data"]
+        return f"{data['title']}: {data['text']}" if "title" in data else f"{told['type']} {data['id']}"
     except (ValueError, KeyError, TypeError):
         return repr(body[:200])
 

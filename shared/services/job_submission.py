@@ -101,8 +101,10 @@ class JobSubmission:
 
     async def _flush(self, submissions: Sequence[Submission], *, is_atomic: bool = False) -> list[SubmissionResult]:
         now = self._clock()
+        # Refusing a whole batch is no fault, for which the driver's own transaction would give up its connection.
+        begun = self._database.transaction() if is_atomic else self._database.writing()
         with commit_span([s.job for s in submissions]):
-            async with self._database.transaction() as work:
+            async with begun as work:
                 results = await take_in(work, submissions, now=now)
                 if is_atomic and not all(isinstance(result, Accepted) for result in results):
                     raise BatchRefusedError(results)

@@ -1,5 +1,6 @@
 """The work of the two kinds of job, as the walk calls it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from job_bench import Bench, new_job, ring_of
 
 from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState
 from shared.domain.leases import ClaimedJob
-from shared.domain.notifications import Message
+from shared.domain.notifications import EventMessage, Message
 from shared.domain.observation import Fault, Observation
 from shared.domain.targets import FileTarget
 from shared.notifiers.base import Delivery
@@ -132,6 +133,24 @@ async def test_a_notify_job_tells_under_its_own_id() -> None:
     worked = await NotifyWork(notifiers)(job, silent)
     assert (worked.result, worked.detail, worked.failure) == ({"delivered": True}, {"status": 204}, None)
     assert ear.heard == [("hello", job.job_id)]
+
+
+async def test_an_event_of_ours_reaches_the_notifier() -> None:
+    """Beside the message that people read; a message of others is only that."""
+    told: list[Message] = []
+
+    class Listener(Ear):
+        async def deliver(self, channel: Any, message: Message, *, notification_id: UUID) -> Delivery:
+            told.append(message)
+            return await super().deliver(channel, message, notification_id=notification_id)
+
+    event = {"type": "job.failed", "timestamp": "2026-11-21T12:00:00Z", "data": {"id": "1"}}
+    for spec in (NOTIFY, json.dumps(json.loads(NOTIFY) | {"event": event})):
+        await NotifyWork({"webhook": Listener()})(claimed(JobKind.NOTIFY, spec), silent)
+    plain, ours = told
+    assert not isinstance(plain, EventMessage)
+    assert isinstance(ours, EventMessage)
+    assert (ours.title, ours.event.model_dump()) == (plain.title, event)
 
 
 async def test_a_failed_delivery_is_a_failed_attempt() -> None:
