@@ -17,7 +17,7 @@ from shared.domain.leases import ClaimedJob, JobEnd
 from shared.services.job_recovery import JobRecovery
 from shared.services.ring_repair import RingRepair
 from shared.storage.database import Database
-from shared.storage.drill_store import PRINCIPAL, DrillStore
+from shared.storage.drill_store import LEFT_FOR, PRINCIPAL, DrillStore
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job_store import JobStore
 from shared.storage.lease_store import LeaseStore
@@ -57,6 +57,7 @@ class Drill:
             StorageUnavailableError, RedisError, OSError, TimeoutError: a server went away meanwhile.
         """
         try:
+            await self._mark_queue()
             async with self._upkeep() if with_own_upkeep else _nothing():
                 unrung, dropped, duplicate, lost = await asyncio.gather(
                     self._stage_unrung(), self._stage_dropped(), self._stage_duplicate(), self._stage_vanished()
@@ -64,6 +65,13 @@ class Drill:
                 return [unrung, dropped, *lost, duplicate]
         finally:
             await self._remove()
+
+    async def _mark_queue(self) -> None:
+        """Keep the queue from ever being empty, so that it has a time to live, should the drill be killed."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(self.queue, {"drill": 0})
+            pipe.expire(self.queue, LEFT_FOR)
+            await pipe.execute()
 
     async def _stage_unrung(self) -> DrillResult:
         rings = await self._plant(JOBS, is_rung=False)
