@@ -14,9 +14,13 @@ app = Celery("bench", broker=f"redis+socket://{os.environ['BENCH_REDIS_SOCKET']}
 app.conf.task_ignore_result = True
 app.conf.broker_connection_retry_on_startup = True
 if visible := os.environ.get("BENCH_CELERY_VISIBILITY"):
-    # The documented way to have a lost worker's jobs again: acknowledge late, and make them visible again.
+    # The documented way to have a lost worker's jobs again: acknowledge late, make them visible, look each second.
     app.conf.task_acks_late = True
-    app.conf.broker_transport_options = {"visibility_timeout": int(visible)}
+    app.conf.broker_transport_options = {
+        "visibility_timeout": int(visible),
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    }
 
 
 @app.task

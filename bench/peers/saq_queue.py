@@ -14,7 +14,8 @@ from bench.peers import jobs
 
 # SAQ's command makes its loop after it has read the settings.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-queue = RedisQueue(Redis(unix_socket_path=os.environ["BENCH_REDIS_SOCKET"]))
+# A hundred jobs at once wait on a hundred connections, which is all that redis-py would open.
+queue = RedisQueue(Redis(unix_socket_path=os.environ["BENCH_REDIS_SOCKET"], max_connections=1000))
 STUCK_SECONDS = 5
 
 
