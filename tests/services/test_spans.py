@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import structlog
+from http_servers import Seen, answer, serve
 from job_bench import Bench, ring_of
 from telemetry_receivers import Received, ReceivedSpan, otlp_receiver
 
@@ -16,6 +18,8 @@ from shared.telemetry import SpanKind, current_trace, is_tracing, span, with_tra
 from shared.wiring.telemetry import telemetry
 from worker.upkeep.duties import Duty, _run_once
 
+TAKEN = answer(b"", headers={"Content-Type": "application/x-protobuf", "Connection": "close"})
+REFUSED = answer(b"", status="400 Bad Request", headers={"Connection": "close"})
 SPAN = "b7ad6b7169203331"
 
 
@@ -129,6 +133,27 @@ async def test_tracing_ends_with_its_block() -> None:
             await received.until(len)
         assert not is_tracing()
     assert [span.name for span in received.things] == ["last"]
+
+
+async def test_a_collector_that_refuses_is_told_of_when_it_begins_and_when_it_ends() -> None:
+    """Not for each batch: what is away for an hour would fill the log."""
+    answers = iter([REFUSED, REFUSED, TAKEN])
+    asked: asyncio.Queue[None] = asyncio.Queue()
+
+    async def answer_next(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(next(answers, TAKEN))
+        await writer.drain()
+        asked.put_nowait(None)
+
+    with structlog.testing.capture_logs() as lines:
+        async with serve(answer_next) as server:
+            with telemetry(Settings(otlp_endpoint=server.url("")), service="tests"):
+                for _ in range(3):
+                    with span("told", SpanKind.INTERNAL):
+                        pass
+                    async with asyncio.timeout(30):
+                        await asked.get()
+    assert [(line["event"], line.get("lost")) for line in lines] == [("spans_not_sent", None), ("spans_sent_again", 2)]
 
 
 async def test_with_tracing_off_only_a_given_trace_is_handed_on() -> None:
