@@ -40,12 +40,15 @@ class JobRecovery:
             leases = LeaseStore(work)
             expired = await leases.lock_expired(limit=BATCH)
             now = self._clock()
-            ends = [(owner, _rescued(job, lost, is_cancel, now=now)) for job, owner, lost, is_cancel in expired]
-            changes = await leases.end_if_leased([end for _, end in ends]) if ends else {}
-            for owner, end in ends:
-                await leases.add_attempts([end], owner=owner, accepted=changes)
-            completions = await CompletionStore(work).add_for(told_ends([end for _, end in ends], changes))
-        self._announce([end for _, end in ends], list(changes.values()), completions)
+            by_owner: dict[str, list[JobEnd]] = {}
+            for job, owner, lost, is_cancel in expired:
+                by_owner.setdefault(owner, []).append(_rescued(job, lost, is_cancel, now=now))
+            ends = [end for owned in by_owner.values() for end in owned]
+            changes = await leases.end_if_leased(ends) if ends else {}
+            for owner, owned in by_owner.items():
+                await leases.add_attempts(owned, owner=owner, accepted=changes)
+            completions = await CompletionStore(work).add_for(told_ends(ends, changes))
+        self._announce(ends, list(changes.values()), completions)
         return len(ends)
 
     async def expire(self) -> int:

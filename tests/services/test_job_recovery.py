@@ -10,6 +10,7 @@ from shared.clock import utc_now
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobState
 from shared.domain.leases import MAX_LOST_ATTEMPTS, ClaimedJob
+from shared.storage.job_store import JobStore
 
 
 async def test_due_jobs_are_promoted_once(bench: Bench) -> None:
@@ -77,6 +78,18 @@ async def test_a_vanished_workers_job_is_queued_again(bench: Bench) -> None:
     assert (back.state, back.attempt, back.dispatch_no) == (JobState.QUEUED, 1, 2)
     assert f"{job.job_id}:2" in await bench.rung()
     assert await bench.outcomes(job.job_id) == ["lost"]
+
+
+async def test_the_jobs_of_several_vanished_workers_are_told_apart(bench: Bench) -> None:
+    """Each lost attempt is kept under the worker that lost it."""
+    jobs = [await bench.submitted() for _ in range(3)]
+    await vanish(bench, dispatch_no=1)
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set lease_owner = 'other' where job_id = $1", jobs[0].job_id)
+    assert await bench.recovery.rescue() == 3
+    async with bench.database.transaction() as work:
+        attempts = [(await JobStore(work).list_attempts(job.job_id))[0] for job in jobs]
+    assert [attempt.worker_id for attempt in attempts] == ["other", "gone", "gone"]
 
 
 async def test_rescuing_at_the_same_time_rescues_once(bench: Bench) -> None:
