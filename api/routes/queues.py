@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,6 +29,16 @@ from shared.services.queues import QueueReading
 router = APIRouter(tags=["queues"])
 
 QUEUES_PATH = "/api/v1/queues"
+QUEUE_PATH = f"{QUEUES_PATH}/{{queue:queue}}"
+
+
+class _QueueConvertor(StringConvertor):
+    """A queue's name; what stands behind a colon is a verb."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("queue", _QueueConvertor())
 
 _STEERED: dict[str, Any] = {
     "response_model": QueueView,
@@ -43,14 +54,14 @@ async def list_queues(request: Request) -> Response:
     return page_response(request, [_shown(request, kind, reading) for kind in JobKind], next_cursor=None)
 
 
-@router.get(f"{QUEUES_PATH}/{{queue}}", response_model=QueueView, summary="How a queue stands", responses=problems(422))
+@router.get(QUEUE_PATH, response_model=QueueView, summary="How a queue stands", responses=problems(422))
 async def show_queue(queue: QueueName, request: Request) -> Response:
     """Tell how a queue stands, and when it will be empty."""
     return await _answer(request, queue)
 
 
 @router.get(
-    f"{QUEUES_PATH}/{{queue}}/scaling",
+    f"{QUEUE_PATH}/scaling",
     response_model=ScalingView,
     summary="How many workers a queue needs",
     responses=problems(422),
@@ -71,7 +82,7 @@ async def show_scaling(queue: QueueName, request: Request) -> Response:
 
 
 @router.put(
-    f"{QUEUES_PATH}/{{queue}}",
+    QUEUE_PATH,
     response_model=QueueView,
     summary="Set how many jobs may wait in a queue",
     responses=problems(413, 415, 422),
@@ -84,19 +95,19 @@ async def put_queue(queue: QueueName, request: Request) -> Response:
     return await _answer(request, queue)
 
 
-@router.post(f"{QUEUES_PATH}/{{queue}}:pause", summary="Start nothing of a queue", **_STEERED)
+@router.post(f"{QUEUE_PATH}:pause", summary="Start nothing of a queue", **_STEERED)
 async def pause_queue(queue: QueueName, request: Request) -> Response:
     """Start no more jobs of the queue; what runs goes on, what is submitted waits. Twice changes the reason only."""
     return await _steer(request, queue, is_paused=True)
 
 
-@router.post(f"{QUEUES_PATH}/{{queue}}:drain", summary="Take nothing more into a queue", **_STEERED)
+@router.post(f"{QUEUE_PATH}:drain", summary="Take nothing more into a queue", **_STEERED)
 async def drain_queue(queue: QueueName, request: Request) -> Response:
     """Refuse submissions to the queue while what is there is worked off, also if it was paused."""
     return await _steer(request, queue, is_paused=False, is_draining=True)
 
 
-@router.post(f"{QUEUES_PATH}/{{queue}}:resume", summary="End a pause and a drain", **_STEERED)
+@router.post(f"{QUEUE_PATH}:resume", summary="End a pause and a drain", **_STEERED)
 async def resume_queue(queue: QueueName, request: Request) -> Response:
     """Take and start jobs of the queue again; what the pause held back is let go within a second."""
     return await _steer(request, queue, is_paused=False, is_draining=False)
