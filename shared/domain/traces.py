@@ -1,7 +1,7 @@
 """Trace contexts as they travel between programs: `traceparent` of W3C Trace Context (https://www.w3.org/TR/trace-context/)."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 SAMPLED = 0x01
 RANDOM = 0x02
@@ -44,8 +44,3 @@ def parse_traceparent(header: str | None) -> TraceContext | None:
     if trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
     return TraceContext(trace_id, span_id, int(flags, 16) & _KNOWN_FLAGS)
-
-
-def child_of(parent: TraceContext, span_id: str) -> TraceContext:
-    """The context of a new span of the same trace, for whoever is called from it."""
-    return replace(parent, span_id=span_id)

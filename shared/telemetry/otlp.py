@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 import structlog
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -73,9 +74,10 @@ class OtlpTracer:
 
     def start(self, start: SpanStart) -> "_OtlpRecording":
         """Begin a span."""
-        parent = None
+        # Never the SDK's own idea of a parent: whose trace it is goes by our context alone.
+        parent = Context()
         if start.parent is not None:
-            parent = set_span_in_context(NonRecordingSpan(_span_context(start.parent)))
+            parent = set_span_in_context(NonRecordingSpan(_span_context(start.parent)), parent)
         began = time.time_ns() - int(start.seconds_ago * 1e9)
         return _OtlpRecording(
             self._tracer.start_span(

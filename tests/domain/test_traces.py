@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.traces import TraceContext, child_of, parse_traceparent
+from shared.domain.traces import TraceContext, parse_traceparent
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEXADECIMAL = "0123456789abcdef"
@@ -21,14 +21,6 @@ contexts = st.builds(TraceContext, hexadecimals(32), hexadecimals(16), st.intege
 def test_what_is_written_is_read_again(context: TraceContext) -> None:
     """Writing and reading a context changes nothing."""
     assert parse_traceparent(str(context)) == context
-
-
-@given(contexts, hexadecimals(16))
-def test_a_child_keeps_the_trace_and_the_flags(context: TraceContext, span_id: str) -> None:
-    """Only the span differs."""
-    child = child_of(context, span_id)
-
-    assert (child.trace_id, child.flags, child.span_id) == (context.trace_id, context.flags, span_id)
 
 
 @given(st.text())
