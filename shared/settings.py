@@ -48,7 +48,10 @@ class Settings(BaseSettings):
         default="auto", description="`auto` is readable on a terminal and JSON elsewhere."
     )
     database_pool_size: int = Field(
-        default=8, ge=2, le=100, description="The most database connections one process opens."
+        default=8,
+        ge=2,
+        le=100,
+        description="The most database connections one process opens; a worker opens one more for its heartbeat.",
     )
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="A larger request body is refused with 413."

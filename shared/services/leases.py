@@ -104,14 +104,19 @@ class Leases:
     async def run(self, obey: Callable[[WorkerOrder | None], None] = lambda _: None) -> None:
         """Beat until cancelled; `obey` is told with each answer what is ordered of this worker."""
         interval = beat_interval_seconds(self.duration.total_seconds())
+        was_late = False
         while True:
             self._nudged.clear()
             began_at = time.monotonic()
             try:
                 async with asyncio.timeout(interval):
                     obey(await self.beat())
-                rest = interval
+                if was_late:
+                    # The server answers, and did not over the connection before: that one had fallen silent.
+                    self._database.renew_connections()
+                rest, was_late = interval, False
             except Exception as error:  # noqa: BLE001 - whatever it is, without beats the leases are given up in time
+                was_late = isinstance(error, TimeoutError)
                 _log.warning("heartbeat_failed", error=repr(error), leases=len(self._held))
                 rest = min(interval, RETRY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers
             self.fence_silent()

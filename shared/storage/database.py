@@ -1,24 +1,29 @@
 """The database engine of a process: bounded pool, timeouts, JSON by msgspec, and where units of work come from."""
 
-from asyncio import CancelledError
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
 import msgspec
-from sqlalchemy import ExceptionContext, event, make_url
+import structlog
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.storage.errors import StorageUnavailableError, is_unavailable
+from shared.storage.open_connections import OpenConnections
 from shared.storage.slow_queries import SlowQueries
 from shared.storage.work import Driver, DriverUnitOfWork, Reader, UnitOfWork
 
-__all__ = ["Database", "Reader", "UnitOfWork", "create_engine"]
+_log = structlog.get_logger()
 
-_PULSE = "tocsin_pulse"
+__all__ = ["Database", "Reader", "UnitOfWork", "create_engine"]
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 """The most one statement may take before the client gives up on it."""
+
+CLOSE_SECONDS = 5.0
+"""How long connections may take to say goodbye to the server; one that fell silent does not answer."""
 
 
 def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngine:
@@ -27,7 +32,7 @@ def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngin
     # libpq's name for what asyncpg's `connect` calls `ssl`; the values are the same.
     ssl_mode = url.query.get("sslmode")
     url = url.difference_update_query(["sslmode"])
-    engine = create_async_engine(
+    return create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -43,48 +48,37 @@ def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngin
             "server_settings": {"application_name": name, "timezone": "UTC", "jit": "off"},
         },
     )
-    event.listen(engine.sync_engine, "handle_error", _distrust_after_silence)
-    return engine
-
-
-def _distrust_after_silence(context: ExceptionContext) -> None:
-    """Renew all connections when one fell silent: a firewall that forgot it has forgotten the others, too.
-
-    Otherwise each would be found out by itself, after a timeout of its own.
-    """
-    is_pulse = context.connection is not None and context.connection.get_execution_options().get(_PULSE, False)
-    if is_pulse and isinstance(context.original_exception, CancelledError):
-        context.invalidate_pool_on_disconnect = True
-    elif isinstance(context.original_exception, TimeoutError):
-        context.is_disconnect = True
 
 
 class Database:
-    """Where units of work come from. Statements that take `slow_query_ms` are logged; 0 logs none."""
+    """Where units of work come from. Statements that take `slow_query_ms` are logged; 0 logs none.
 
-    def __init__(self, engine: AsyncEngine, *, slow_query_ms: int = 0) -> None:
+    `pulse_engine` is what a heartbeat goes over, so that it never waits behind the process's other work.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, slow_query_ms: int = 0, pulse_engine: AsyncEngine | None = None) -> None:
         self.engine = engine
+        self._pulse_engine = pulse_engine or engine
         self._slow = SlowQueries(slow_query_ms)
-        self._pulsing = engine.execution_options(**{_PULSE: True})
+        self._open = OpenConnections(engine)
+        self._open_pulses = OpenConnections(self._pulse_engine)
 
     @asynccontextmanager
     async def transaction(self, *, is_pulse: bool = False) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work; it commits at the end of the block and rolls back on any error.
 
-        One that is a pulse takes no time unless the connection is gone: cancelled for being late, it lets all
-        connections be made anew.
+        `is_pulse` asks for the connection that nothing else uses.
 
         Raises:
             StorageUnavailableError: the database is away, shutting down, overloaded or too slow.
         """
         try:
-            async with (self._pulsing if is_pulse else self.engine).begin() as connection:
+            async with (self._pulse_engine if is_pulse else self.engine).begin() as connection:
                 yield UnitOfWork(connection, self._slow)
         except StorageUnavailableError:
             raise
         except Exception as error:
-            if is_unavailable(error):
-                raise StorageUnavailableError("the database is away or too slow") from error
+            self._judge(error)
             raise
 
     @asynccontextmanager
@@ -123,10 +117,28 @@ class Database:
             finally:
                 pooled.close()
         except Exception as error:
-            if is_unavailable(error):
-                raise StorageUnavailableError("the database is away or too slow") from error
+            self._judge(error)
             raise
+
+    def _judge(self, error: Exception) -> None:
+        """Raise what means that the database is away; after a timeout no connection is believed to be sound."""
+        if isinstance(error, TimeoutError):
+            self._open.distrust()
+        if is_unavailable(error):
+            raise StorageUnavailableError("the database is away or too slow") from error
+
+    def renew_connections(self) -> None:
+        """Break off all connections but the pulse's, because one fell silent without being closed.
+
+        A firewall that forgot one has forgotten the others; else each would be found out by a timeout of its own.
+        """
+        _log.warning("connections_given_up", connections=self._open.give_up())
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.engine.dispose()
+        for engine, connections in ((self.engine, self._open), (self._pulse_engine, self._open_pulses)):
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await engine.dispose()
+            except TimeoutError:
+                connections.give_up()

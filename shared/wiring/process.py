@@ -50,9 +50,11 @@ class ProcessContext:
         """
         if settings.database_url is None or settings.redis_url is None:
             raise NotConfiguredError("set TOCSIN_DATABASE_URL and TOCSIN_REDIS_URL, or start all by `tocsin up`")
+        database_url = settings.database_url.get_secret_value()
         database = Database(
-            create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, name=name),
+            create_engine(database_url, pool_size=settings.database_pool_size, name=name),
             slow_query_ms=settings.slow_query_ms,
+            pulse_engine=create_engine(database_url, pool_size=1, name=f"{name} heartbeat"),
         )
         redis = connect_redis(settings.redis_url.get_secret_value())
         task_queue = TaskQueue(redis)

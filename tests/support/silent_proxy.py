@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
+from sqlalchemy import make_url
+
 
 class SilentProxy:
     """Passes bytes between a port of loopback and a Unix socket, until told to keep them."""
@@ -70,3 +72,14 @@ def redis_url_by(proxy: SilentProxy, redis_url: str) -> str:
 def redis_socket_of(redis_url: str) -> str:
     """The socket in `unix:///directory/socket?db=0`."""
     return urlsplit(redis_url).path
+
+
+def database_url_by(proxy: SilentProxy, database_url: str) -> str:
+    """The address of the same database through the proxy."""
+    url = make_url(database_url)
+    return url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
+
+
+def database_socket_of(database_url: str) -> str:
+    """The socket in `postgresql://user:password@/name?host=/directory`."""
+    return f"{make_url(database_url).query['host']}/.s.PGSQL.5432"
