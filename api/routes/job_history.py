@@ -58,7 +58,8 @@ def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
     if kind is JobKind.REQUEUE:
         return dict(raw)
     channel = _CHANNEL.validate_json(orjson.dumps(raw["channel"]))
-    return {"channel": mask_channel(channel), "message": raw["message"]}
+    shown = {"channel": mask_channel(channel), "message": raw["message"]}
+    return shown | ({"event": raw["event"]} if "event" in raw else {})
 
 
 @router.get(

@@ -85,6 +85,7 @@ class JobSpecView(View):
     targets: list[dict[str, Any]] | None = None
     channel: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
+    event: dict[str, Any] | None = Field(default=None, description="With the notification of a job's end.")
     filter: dict[str, Any] | None = None
     canary: dict[str, Any] | None = None
     limit: int | None = None

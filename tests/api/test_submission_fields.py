@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from api.schemas.jobs import JobSpecView
 from shared.storage.database import Database
 
 COLLECT = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}]}
@@ -99,6 +100,18 @@ async def test_the_webhook_is_kept_and_its_secret_is_not_told(client: httpx2.Asy
         assert [row.completion for row in await work.fetch("select completion from jobs")] == [WEBHOOK]
     for path in ("", "/spec"):
         assert "whsec" not in (await client.get(f"/api/v1/jobs/{job['id']}{path}")).text
+
+
+async def test_the_notification_of_an_end_can_be_looked_at(client: httpx2.AsyncClient) -> None:
+    """A child of the job, whose spec shows the event, and the webhook without its secrets."""
+    job = await made(client, webhook=WEBHOOK)
+    await client.post(f"/api/v1/jobs/{job['id']}/cancel")
+    (child,) = (await client.get("/api/v1/jobs", params={"parent_id": job["id"]})).json()["items"]
+    response = await client.get(child["links"]["spec"])
+    spec = JobSpecView.model_validate_json(response.content)
+    assert (child["kind"], spec.event["type"], spec.event["data"]["id"]) == ("notify", "job.cancelled", job["id"])
+    assert spec.channel == {"kind": "webhook", "url": "https://hooks.example/***", "secret": "***"}
+    assert "whsec" not in response.text
 
 
 async def test_the_trace_of_the_request_is_the_jobs(client: httpx2.AsyncClient) -> None:
