@@ -61,7 +61,7 @@ class Admission:
         while True:
             try:
                 await self._queues.measure()
-            except (StorageUnavailableError, TimeoutError) as error:
+            except StorageUnavailableError as error:
                 _log.warning("queues_not_measured", error=repr(error))
             await asyncio.sleep(self._pause_seconds())
 

@@ -53,7 +53,11 @@ class Queues:
             return self.latest
 
     async def measure(self) -> QueueReading:
-        """Measure now."""
+        """Measure now.
+
+        Raises:
+            StorageUnavailableError: the database is away or too slow.
+        """
         async with self._measuring:
             return await self._measure()
 
@@ -62,15 +66,7 @@ class Queues:
     ) -> None:
         """Pause or drain a queue, or end it; None leaves it as it is."""
         async with self._database.transaction() as work:
-            store = QueueStore(work)
-            now = (await store.read_settings())[kind]
-            await store.set_flow(
-                kind,
-                is_paused=now.paused_at is not None if is_paused is None else is_paused,
-                is_draining=now.draining_at is not None if is_draining is None else is_draining,
-                by=by,
-                reason=reason,
-            )
+            await QueueStore(work).set_flow(kind, is_paused=is_paused, is_draining=is_draining, by=by, reason=reason)
 
     async def set_admission_limit(self, kind: JobKind, limit: int | None) -> None:
         """Set how many jobs may wait in a queue; None is the default."""
@@ -79,7 +75,7 @@ class Queues:
 
     async def _measure(self) -> QueueReading:
         began = time.monotonic()
-        async with asyncio.timeout(MEASURE_SECONDS), self._database.transaction() as work:
+        async with self._database.transaction() as work, asyncio.timeout(MEASURE_SECONDS):
             store = QueueStore(work)
             settings = await store.read_settings()
             bounds = {kind: (one.admission_limit or self.default_limit) + 1 for kind, one in settings.items()}

@@ -17,6 +17,9 @@ from shared.storage.lease_store import LeaseStore
 from shared.storage.limit_store import IS_HELD, LimitStore
 
 RELEASE_BATCH = 500
+"""How many jobs of one limit or one queue are let go at once at most."""
+RELEASE_AT_ONCE = 2000
+"""How many are over all limits; what is left is let go by the next run, which follows at once."""
 
 _LET_GO = """
     blocked_by = null, blocked_since = null, blocked_until = null,
@@ -115,6 +118,7 @@ class HoldStore:
                     where limit_key = r.limit_key and {IS_HELD}
                       and not exists (select from queues q where q.queue = jobs.queue and q.paused_at is not null)
                     order by priority desc, run_at limit r.room for no key update of jobs skip locked) h
+                limit $4
             )
             update jobs set {_LET_GO}, place_until = now() + $3::interval
             where job_id in (select job_id from going)
@@ -123,6 +127,7 @@ class HoldStore:
             list(rooms),
             list(rooms.values()),
             PLACE_KEPT,
+            RELEASE_AT_ONCE,
         )
         return _released(rows)
 

@@ -39,15 +39,17 @@ class QueueStore:
         )
         return dict.fromkeys(JobKind, QueueSettings()) | {_KIND_OF[row.queue]: _settings_of(row) for row in rows}
 
-    async def set_flow(self, kind: JobKind, *, is_paused: bool, is_draining: bool, by: str, reason: str | None) -> None:
-        """Pause or drain the queue, or end both; the moment of what it does already stays."""
+    async def set_flow(
+        self, kind: JobKind, *, is_paused: bool | None, is_draining: bool | None, by: str, reason: str | None
+    ) -> None:
+        """Pause or drain the queue, or end it; None leaves it as it is. What it does already keeps its moment."""
         await self._work.run(
             """
             insert into queues as q (queue, paused_at, draining_at, changed_by, reason)
-            values ($1, case when $2 then now() end, case when $3 then now() end, $4, $5)
+            values ($1, case when $2::bool then now() end, case when $3::bool then now() end, $4, $5)
             on conflict (queue) do update
-            set paused_at = case when $2 then coalesce(q.paused_at, now()) end,
-                draining_at = case when $3 then coalesce(q.draining_at, now()) end,
+            set paused_at = case when coalesce($2, q.paused_at is not null) then coalesce(q.paused_at, now()) end,
+                draining_at = case when coalesce($3, q.draining_at is not null) then coalesce(q.draining_at, now()) end,
                 changed_by = excluded.changed_by, reason = excluded.reason, updated_at = now()
             """,
             QUEUE_OF[kind],

@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
+from uuid import uuid4
 
 import pytest
 from arq.connections import ArqRedis
 from arq.worker import func
-from job_bench import Bench
+from job_bench import Bench, ring_of
 
 from shared.broker import connect_redis
+from shared.clock import utc_now
 from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import BlockReason, Job, JobState
-from shared.domain.leases import ClaimedJob
+from shared.domain.jobs import AttemptOutcome, BlockReason, Job, JobState
+from shared.domain.leases import ClaimedJob, JobEnd
 from shared.domain.limits import Limit, Rate
 from shared.services.holds import Holds
+from shared.storage.hold_store import HoldStore
 from shared.storage.job_store import JobStore
 from shared.storage.limit_store import LimitStore
 from shared.task_queue import RUN_JOB
@@ -195,3 +198,33 @@ async def test_what_is_let_go_is_the_best_priority_then_the_oldest(bench: Bench,
         await set_paused(bench, is_paused=False)
         await until(bench, all_succeeded, jobs)
     assert order == [9, 7, 5, 3, 1]
+
+
+async def test_an_end_and_a_hold_at_once_leave_no_job_behind(bench: Bench) -> None:
+    """A job parked while the one before it ends is let go by that end: the limit's lock puts one before the other."""
+    await put_limit(bench, Limit(KEY, max_running=1))
+    first, second = [await bench.submitted(limit_key=KEY) for _ in range(2)]
+    execution, _ = bench.worker(Counted(), owner="worker-1")
+    async with bench.database.transaction() as parking:
+        claimed, _ = await HoldStore(parking).settle([(ring_of(first), uuid4())], owner="w", lease=bench.lease)
+    (running,) = claimed.values()
+    end = JobEnd(running, JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED, utc_now())
+    async with bench.database.transaction() as parking:
+        await HoldStore(parking).settle([(ring_of(second), uuid4())], owner="w", lease=bench.lease)
+        ending = asyncio.create_task(execution._flush_ends([end]))
+        await somebody_waits(bench)
+    await ending
+    assert (await bench.job(second.job_id)).blocked_by is None
+    assert f"{second.job_id}:2" in await bench.rung()
+
+
+async def somebody_waits(bench: Bench) -> None:
+    """Wait until a transaction waits for a lock that another one holds."""
+    statement = (
+        "select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(30):
+        while True:
+            async with bench.database.transaction() as work:
+                if (await work.fetch(statement))[0].n:
+                    return
