@@ -1,10 +1,13 @@
 """The work of a collect job: read its targets, find their series, count the outcomes."""
 
+import asyncio
+import random
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.attempts import ReportProgress, Worked
@@ -15,8 +18,12 @@ from shared.domain.samples import Sample
 from shared.domain.target_identity import display_name, identity_of
 from shared.domain.targets import Target
 from shared.services.collection import Collection
+from shared.storage.errors import StorageUnavailableError
 from shared.storage.series_store import SeriesDirectory, SeriesEntry
 
+_log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
 REMEMBERED_TARGETS = 16_384
 """How many targets are kept read, some kilobytes each: what is collected again and again is read once."""
 
@@ -45,12 +52,21 @@ class CollectWork:
         readings = await self._collection.collect_all(
             targets, on_collected=lambda done: report({"done": done, "total": len(targets)})
         )
-        series_ids = await self._series.resolve([entry for _, entry in read])
+        series_ids = await self._find_series([entry for _, entry in read])
         samples = [
             Sample(claimed.job_id, position, series_id, target.kind, reading)
             for position, (series_id, target, reading) in enumerate(zip(series_ids, targets, readings, strict=True))
         ]
         return Worked(result=count_outcomes(readings), samples=samples)
+
+    async def _find_series(self, entries: Sequence[SeriesEntry]) -> list[int]:
+        """Wait while the database is away, as long as the lease and the attempt's time allow: all is collected."""
+        while True:
+            try:
+                return await self._series.resolve(entries)
+            except StorageUnavailableError as error:
+                _log.warning("series_not_found_yet", error=repr(error))
+            await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers
 
 
 def count_outcomes(readings: Sequence[Reading]) -> dict[str, int]:

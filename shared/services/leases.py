@@ -16,6 +16,7 @@ from shared.domain.workers import WorkerOrder, beat_interval_seconds, is_fenced
 from shared.services.announcer import Announcer
 from shared.services.vitals import Vitals
 from shared.storage.database import Database
+from shared.storage.errors import StorageUnavailableError
 from shared.storage.lease_store import LeaseStore
 from shared.storage.worker_store import WorkerStore
 
@@ -109,8 +110,7 @@ class Leases:
             self._nudged.clear()
             began_at = time.monotonic()
             try:
-                async with asyncio.timeout(interval):
-                    obey(await self.beat())
+                obey(await self._beat_within(interval))
                 if was_late:
                     # The server answers, and did not over the connection before: that one had fallen silent.
                     self._database.renew_connections()
@@ -121,6 +121,19 @@ class Leases:
                 rest = min(interval, RETRY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers
             self.fence_silent()
             await self._rest(until=began_at + rest)
+
+    async def _beat_within(self, seconds: float) -> WorkerOrder | None:
+        """Beat; one that is late has its connection broken off, since a cancelled one would first say goodbye on it."""
+        breaking = asyncio.get_running_loop().call_later(seconds, self._database.break_pulse)
+        try:
+            async with asyncio.timeout(2 * seconds):
+                return await self.beat()
+        except StorageUnavailableError as error:
+            if breaking.when() <= asyncio.get_running_loop().time():
+                raise TimeoutError("the heartbeat was not answered in time") from error
+            raise
+        finally:
+            breaking.cancel()
 
     def beat_soon(self) -> None:
         """Let the next heartbeat not wait for its time."""

@@ -127,6 +127,10 @@ class Database:
         if is_unavailable(error):
             raise StorageUnavailableError("the database is away or too slow") from error
 
+    def break_pulse(self) -> None:
+        """Break off the pulse's connection; what waits on it hears of it at once."""
+        self._open_pulses.give_up()
+
     def renew_connections(self) -> None:
         """Break off all connections but the pulse's, because one fell silent without being closed.
 
