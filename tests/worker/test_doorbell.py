@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from shared.broker import connect_redis, decode_ring, encode_ring
 from shared.domain.jobs import PRIORITY_STEP, Ring, rank_of
-from shared.task_queue import RUN_JOB, TaskQueue
+from shared.task_queue import RUN_JOB, TaskQueue, wake_key
 from worker import doorbell
 from worker.doorbell import DoorbellWorker
 
@@ -269,6 +269,28 @@ async def test_a_ring_whose_token_was_taken_is_found(
     await client.set(job_key_prefix + rung.ring_id, payload)
     await client.zadd(QUEUE, {rung.ring_id: 1})
     assert await ear.next() == (rung.job_id, 1)
+
+
+async def test_who_is_woken_and_full_wakes_the_next(client: ArqRedis, ear: Ear) -> None:
+    """Tokens are bounded, rings are not: one token gets all sleepers to work."""
+    ear.gate.clear()
+    workers = [new_worker(client, ear, slots=1) for _ in range(3)]
+    serving = [asyncio.create_task(worker.serve()) for worker in workers]
+    async with asyncio.timeout(10):
+        while (await client.info("clients"))["blocked_clients"] < 3:
+            pass
+    for each in (ring() for _ in range(3)):
+        payload = encode_ring({"t": None, "f": RUN_JOB, "a": [str(each.job_id), 1], "k": {}, "et": 1})
+        await client.set(job_key_prefix + each.ring_id, payload)
+        await client.zadd(QUEUE, {each.ring_id: 1})
+    await client.lpush(wake_key(QUEUE), "1")
+    for _ in range(3):
+        await ear.next()
+    assert ear.running == 3
+    ear.gate.set()
+    for worker in workers:
+        worker.quiet()
+    await asyncio.gather(*serving)
 
 
 async def test_the_urgent_goes_first(client: ArqRedis, ear: Ear) -> None:
