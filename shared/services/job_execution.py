@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid4
 from shared.clock import Clock
 from shared.domain.attempts import ReportProgress, Worked, end_of_interruption, end_of_work
 from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobEnd, next_ring, told_ends
+from shared.domain.leases import ClaimedJob, JobChange, JobEnd, next_ring, told_ends
 from shared.domain.steps import Step, StepHook, no_hook
 from shared.services.announcer import Announcer
 from shared.services.attempt_telemetry import attempt_span, tell_attempt
@@ -165,20 +165,23 @@ class JobExecution:
                 await _pause()
 
     async def _flush_claims(self, claims: Sequence[tuple[Ring, UUID]]) -> list[ClaimedJob | None]:
-        async with self._database.writing() as work:
+        async with self._database.one_statement() as work:
             claimed, changes = await LeaseStore(work).claim_queued(
                 claims, owner=self._leases.owner, lease=self._leases.duration
             )
-            left = [(ring, token) for ring, token in claims if ring.job_id not in claimed]
-            if left:
-                admitted, settled = await HoldStore(work).settle(
-                    left, owner=self._leases.owner, lease=self._leases.duration
-                )
-                claimed, changes = claimed | admitted, changes + settled
+        left = [(ring, token) for ring, token in claims if ring.job_id not in claimed]
+        if left:
+            # Should this fail, all of them are tried again, and what is claimed already is found by its token.
+            admitted, settled = await self._settle(left)
+            claimed, changes = claimed | admitted, changes + settled
         self._announcer.announce(changes)
         # The token tells a job rung twice in one batch apart: only one of the two rings has it.
         jobs = [(claimed.get(ring.job_id), token) for ring, token in claims]
         return [job if job and job.lease_token == token else None for job, token in jobs]
+
+    async def _settle(self, left: Sequence[tuple[Ring, UUID]]) -> tuple[dict[UUID, ClaimedJob], list[JobChange]]:
+        async with self._database.writing() as work:
+            return await HoldStore(work).settle(left, owner=self._leases.owner, lease=self._leases.duration)
 
     async def _flush_ends(self, ends: Sequence[JobEnd]) -> list[bool]:
         async with self._database.writing() as work:

@@ -75,3 +75,10 @@ async def test_copy_is_part_of_the_transaction(lonely: Database) -> None:
         rows = await work.fetch("select number from copied_here")
         await work.run("drop table copied_here")
     assert not rows
+
+
+async def test_one_statement_commits_by_itself(lonely: Database) -> None:
+    """Each is its own transaction."""
+    async with lonely.one_statement() as work:
+        ids = [(await work.fetch("select pg_current_xact_id()::text as id"))[0].id for _ in range(2)]
+    assert ids[0] != ids[1]
