@@ -70,5 +70,5 @@ class ApiMetrics:
         child.observe(seconds)
 
     def count_submission(self, kind: JobKind, outcome: str) -> None:
-        """Count a submission; `outcome` is `accepted`, `replayed` or `key_reused`."""
+        """Count a submission; `outcome` is a name of what became of it, one of six."""
         self.submissions.labels(kind.value, outcome).inc()
