@@ -1,6 +1,7 @@
 """What storage raises when the database cannot be reached, and how to tell."""
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -31,4 +32,7 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         original = error.orig.__cause__ if error.orig is not None else None
         return error.connection_invalidated or isinstance(original, _UNAVAILABLE) or isinstance(error, InterfaceError)
+    if isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):
+        # A connection that the server refuses: SQLAlchemy passes the driver's own error on as it translated it.
+        return isinstance(error.__cause__, _UNAVAILABLE)
     return isinstance(error, _UNAVAILABLE)
