@@ -105,3 +105,10 @@ async def test_a_heartbeat_finds_the_silence_and_the_job_goes_on(
     assert await bench.outcomes(job.job_id) == ["succeeded"]
     beating.cancel()
     await execution.drain()
+
+
+async def test_the_server_does_not_wait_long_for_us_either(database: Database) -> None:
+    """A process that was stopped, or cut off, in the middle of a transaction keeps its rows locked for ten seconds."""
+    async with database.transaction() as work:
+        (row,) = await work.fetch("show idle_in_transaction_session_timeout")
+    assert row.idle_in_transaction_session_timeout == "10s"
