@@ -44,7 +44,7 @@ async def wreak_havoc(*, jobs: int, rate: float, seed: int, seconds: float) -> R
     `rate` is how many jobs are submitted in a second, `seconds` bounds the time from the first submission to the last
     end.
     """
-    async with _servers() as own, Witness(most_seconds=ANSWER_SECONDS).serve() as witness:
+    async with servers() as own, Witness(most_seconds=ANSWER_SECONDS).serve() as witness:
         fleet = Fleet(own, workers=WORKERS, lease_seconds=LEASE_SECONDS)
         try:
             submitter = Submitter(witness, jobs=jobs, rate=rate, url=fleet.url)
@@ -58,11 +58,12 @@ async def wreak_havoc(*, jobs: int, rate: float, seed: int, seconds: float) -> R
 
 
 @asynccontextmanager
-async def _servers() -> AsyncIterator[Ground]:
+async def servers() -> AsyncIterator[Ground]:
+    """Run servers of one's own for the block, started and stopped beside the event loop."""
     manager = ground()
-    servers = await asyncio.to_thread(manager.__enter__)
+    own = await asyncio.to_thread(manager.__enter__)
     try:
-        yield servers
+        yield own
     finally:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chaos.figures import Figures, judge
 from chaos.ledger import Reckoning, Record, reckon
 from chaos.plan import Blow, plan
 
@@ -60,3 +61,27 @@ def test_a_plan_is_the_same_for_the_same_seed_and_starts_with_each_blow() -> Non
     assert blows == [next(again) for _ in range(50)]
     assert blows != [next(other) for _ in range(50)]
     assert {blow.blow for blow in blows[: len(Blow)]} == set(Blow)
+
+
+def reading(**changes: float) -> Figures:
+    flat = Figures(
+        jobs=1000,
+        api_rss_mb=80,
+        worker_rss_mb=90,
+        redis_keys=20,
+        redis_mb=2,
+        connections=12,
+        dead_rows_percent=5,
+        bytes_per_job=900,
+    )
+    return replace(flat, **changes)
+
+
+def test_growth_after_the_warm_up_is_found_and_a_peak_is_not() -> None:
+    """Ten megabytes between the second and the last third are told; the warm-up and a single reading are not."""
+    warm_up = [reading(api_rss_mb=60)] * 4
+    assert judge([*warm_up, *[reading()] * 7, reading(api_rss_mb=200)]) == {}
+    assert judge([*warm_up, *[reading()] * 4, *[reading(api_rss_mb=90)] * 4]) == {
+        "api_rss_mb": "grew from 80.0 to 90.0"
+    }
+    assert judge([reading()]) != {}
