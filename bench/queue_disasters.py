@@ -16,9 +16,9 @@ HELD = 8
 """Jobs that two workers hold when one of them is killed."""
 
 START_SECONDS = 30.0
-KILL_PATIENCE_SECONDS = 75.0
+KILL_PATIENCE_SECONDS = 60.0
 QUEUED = 1000
-QUIET_SECONDS = 8.0
+QUIET_SECONDS = 5.0
 """A queue without rows that has run nothing for so long after the wipe has lost the rest."""
 
 TRICKLE = 5.0

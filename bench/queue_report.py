@@ -92,11 +92,13 @@ def _against(peers: Mapping[str, Figures], ours: Figures, name: str) -> list[lis
     return rows
 
 
-def disaster_table(found: Disasters) -> str:
-    """What was left, and after how long."""
+def disaster_tables(found: Disasters) -> list[str]:
+    """What was left, and after how long; no table when nothing was done."""
+    if not found.wiped:
+        return []
     rows = [[f"kill -9, {name}", *_after_kill(runs), "-"] for name, runs in found.killed.items()]
     rows += [[f"FLUSHALL, {QUEUED:,} queued, {name}", *_after_wipe(runs)] for name, runs in found.wiped.items()]
-    return table(["disaster", "last ended after, s (min-max)", "ended", "works on"], rows)
+    return [table(["disaster", "last ended after, s (min-max)", "ended", "works on"], rows)]
 
 
 def _after_kill(runs: Sequence[tuple[float, int, int]]) -> list[str]:

@@ -1,14 +1,15 @@
 """The engine beside the queues of others: latency, throughput, what a job costs, and what is left after a crash.
 
-`--quick` is a look at everything in about two minutes; without it, medians of three rounds.
+`--quick` is one look at everything, in some minutes; without it, medians of three rounds.
 """
 
 import argparse
+import sys
 
 from bench.harness import servers
 from bench.queue_disasters import Disasters, kills, wipe_once
 from bench.queue_figures import Figures, Sizes, measure
-from bench.queue_report import disaster_table, figures_tables, summary
+from bench.queue_report import disaster_tables, figures_tables, summary
 from bench.queue_systems import System, systems
 from bench.report import publish
 from bench.server_counters import wipe_redis
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one round of 1,000 jobs")
     parser.add_argument("--only", default="", help="only systems whose name holds this")
-    parser.add_argument("--without-disasters", action="store_true", help="kill and wipe nothing")
+    parser.add_argument("--disasters", type=int, default=1, help="how often to kill and to wipe")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     sizes = Sizes(jobs=1000, lone=100, seconds=2) if arguments.quick else Sizes(jobs=arguments.jobs)
@@ -40,18 +41,17 @@ def main() -> None:
     disasters = Disasters()
     with servers() as on:
         # In turn, so that the machine's noise meets all of them.
-        for _ in range(rounds):
+        for number in range(rounds):
             for system in contenders:
+                print(f"round {number + 1}: {system.name}", file=sys.stderr)
                 measure(system, on, sizes, figures[system.name])
-        for _ in range(0 if arguments.without_disasters else rounds):
+        for number in range(arguments.disasters):
+            print(f"disasters {number + 1}", file=sys.stderr)
             wipe_redis(on)
             kills(contenders, on, disasters)
             for system in contenders:
                 wipe_once(system, on, disasters)
-    parts = [summary(figures), *figures_tables(figures)]
-    if not arguments.without_disasters:
-        parts.append(disaster_table(disasters))
-    publish("queues", parts)
+    publish("queues", [summary(figures), *figures_tables(figures), *disaster_tables(disasters)])
 
 
 if __name__ == "__main__":
