@@ -15,7 +15,9 @@ from api.problem_kinds import KINDS
 from cli.keys import keys
 from cli.main import app
 from shared.collectors.postgresql_faults import _CODES
+from shared.domain.jobs import TRANSITIONS, AttemptOutcome, JobState
 from shared.domain.kinds import METRICS, PLACEHOLDERS
+from shared.domain.leases import RescueReason
 from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, TargetModel
 from shared.settings import Settings
 from shared.telemetry import job_metrics  # noqa: F401 - its series are looked at
@@ -172,3 +174,38 @@ def test_every_series_of_the_metrics_is_explained() -> None:
     names = {family.name for family in families if family.name.startswith("tocsin_")}
     assert {"tocsin_http_request_seconds", "tocsin_upkeep_jobs", "tocsin_attempts"} <= names
     assert [name for name in sorted(names) if f"`{name}" not in text] == []
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_every_state_of_a_job_is_told_with_what_it_leads_to(state: JobState) -> None:
+    """The page on jobs has the transition table as the program has it."""
+    rows = section_of(DOCS / "jobs.md", "States").splitlines()
+    (row,) = [line for line in rows if line.startswith(f"| `{state}` |")]
+    assert set(re.findall(r"`(\w+)`", row.split("|")[3])) == {end.value for end in TRANSITIONS[state]}
+
+
+def test_every_outcome_of_an_attempt_is_explained() -> None:
+    """The page on jobs says what each outcome means."""
+    text = section_of(DOCS / "jobs.md", "What is promised")
+    assert [outcome for outcome in AttemptOutcome if f"`{outcome}`" not in text] == []
+
+
+def test_every_duty_is_told_with_its_interval() -> None:
+    """The page's table of upkeep is the schedule."""
+    kept = {
+        name: seconds
+        for call in ast.walk(ast.parse(Path("worker/upkeep/schedule.py").read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Duty"
+        for name, seconds in [(ast.literal_eval(call.args[0]), ast.literal_eval(call.args[1]))]
+    }
+    rows = re.findall(r"^\| (\w+) \| ([\d.]+) (s|min) \|", section_of(DOCS / "jobs.md", "Upkeep"), re.MULTILINE)
+    assert {name: float(number) * (60 if unit == "min" else 1) for name, number, unit in rows} == kept
+    assert kept
+
+
+def test_every_code_of_a_failed_job_is_explained() -> None:
+    """The page on jobs, or the one on telling people, says what each code means and what follows."""
+    pages = [section_of(DOCS / "jobs.md", "Retries"), (DOCS / "notifications.md").read_text()]
+    codes = codes_of("Failure", "services") | {reason.value for reason in RescueReason} - {"cancel_requested"}
+    # A requeue that lost its lease, or is to be cancelled, records nothing of its own.
+    assert [code for code in sorted(codes - {"stopped"}) if not any(is_row(page, f"{code}` |") for page in pages)] == []
