@@ -57,11 +57,6 @@ LIVE_STATES = frozenset(JobState) - TERMINAL_STATES
 WAITING_STATES = LIVE_STATES - {JobState.RUNNING}
 
 
-def sources_of(state: JobState) -> frozenset[JobState]:
-    """The states a job may leave for `state`."""
-    return frozenset(source for source, ends in TRANSITIONS.items() if state in ends)
-
-
 class AttemptOutcome(StrEnum):
     """How one try at a job ended."""
 

@@ -60,16 +60,14 @@ class JobControl:
     async def _cancel_one(self, job_id: UUID) -> CancelAnswer:
         async with self._database.transaction() as work:
             store = JobStore(work)
-            cancelled = await store.mark_cancelled_if_waiting(job_id)
-            requested = None if cancelled else await store.mark_cancel_requested_if_running(job_id)
+            change = await store.cancel_if_live(job_id)
             job = (await store.find_jobs([job_id])).get(job_id)
-            rings = await CompletionStore(work).add_for([job_id]) if cancelled else []
-        await self._tell([change for change in (cancelled, requested) if change], rings)
-        if cancelled:
-            return CancelAnswer(CancelOutcome.CANCELLED, job)
-        if requested:
-            return CancelAnswer(CancelOutcome.REQUESTED, job)
-        return CancelAnswer(CancelOutcome.ALREADY_DONE if job else CancelOutcome.NOT_FOUND, job)
+            is_ended = change is not None and change.state.is_terminal
+            rings = await CompletionStore(work).add_for([job_id]) if is_ended else []
+        if change is None:
+            return CancelAnswer(CancelOutcome.ALREADY_DONE if job else CancelOutcome.NOT_FOUND, job)
+        await self._tell([change], rings)
+        return CancelAnswer(CancelOutcome.CANCELLED if is_ended else CancelOutcome.REQUESTED, job)
 
     async def _cancel_descendants(self, job_id: UUID) -> bool:
         """Whether there was any; in transactions of a bounded size, so that a large family holds up nobody."""

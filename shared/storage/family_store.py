@@ -2,13 +2,11 @@
 
 from uuid import UUID
 
-from shared.domain.jobs import LIVE_STATES
 from shared.domain.leases import JobChange
 from shared.storage.database import UnitOfWork
-from shared.storage.job_store import change_of
-from shared.storage.tables.jobs import in_list
+from shared.storage.job_store import CANCEL, change_of
+from shared.storage.tables.jobs import LIVE_LIST
 
-_LIVE = in_list([state.value for state in LIVE_STATES])
 _IS_TELLING = "(kind = 'notify' and spec ? 'event')"
 """The notification of an end is a child too, but what it tells has happened."""
 
@@ -33,15 +31,11 @@ class FamilyStore:
                 where not {_IS_TELLING}
             ), live as (
                 select j.job_id from jobs j join family using (job_id)
-                where state in ({_LIVE}) and not (state = 'running' and cancel_requested_at is not null)
+                where state in ({LIVE_LIST}) and not (state = 'running' and cancel_requested_at is not null)
                 order by j.job_id limit $2 for no key update of j
             )
-            update jobs j
-            set state = case when j.state = 'running' then 'running' else 'cancelled' end,
-                finished_at = case when j.state <> 'running' then now() end,
-                cancel_requested_at = now(), blocked_by = null, version = j.version + 1, updated_at = now()
-            from live where j.job_id = live.job_id
-            returning j.job_id, j.version, j.state
+            update jobs set {CANCEL} from live where jobs.job_id = live.job_id
+            returning jobs.job_id, jobs.version, jobs.state
             """,
             job_id,
             limit,

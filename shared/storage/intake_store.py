@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from shared.domain.jobs import LIVE_STATES, NewJob
+from shared.domain.jobs import NewJob
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import INSERT_JOBS, JobStore, insert_values
-from shared.storage.tables.jobs import in_list
+from shared.storage.tables.jobs import LIVE_LIST
 
-_LIVE = in_list([state.value for state in LIVE_STATES])
 MAX_TRIES = 10
 """How often a key is tried that is held when the job is inserted and free when its holder is looked for."""
 
@@ -45,18 +44,22 @@ class IntakeStore:
         parents = {job.parent_id for job in jobs if job.parent_id is not None}
         orphans: frozenset[UUID] = frozenset()
         if parents:
-            orphans = await self._find_orphans(jobs, parents)
-            # In their parents' order, because the foreign key's check locks those.
-            jobs = sorted((job for job in jobs if job.job_id not in orphans), key=_parent_of)
+            orphans = await self._lock_parents(jobs, parents)
+            jobs = [job for job in jobs if job.job_id not in orphans]
         plain = [job for job in jobs if job.unique_key is None]
         if plain:
             await JobStore(self._work).insert(plain, now=now)
         unique = [job for job in jobs if job.unique_key is not None]
         return Intake(await self._add_unique(unique, now=now) if unique else {}, orphans)
 
-    async def _find_orphans(self, jobs: Sequence[NewJob], parents: set[UUID]) -> frozenset[UUID]:
-        # A parent that is removed after this is caught by the foreign key, which fails the whole statement.
-        rows = await self._work.fetch("select job_id from jobs where job_id = any($1::uuid[])", list(parents))
+    async def _lock_parents(self, jobs: Sequence[NewJob], parents: set[UUID]) -> frozenset[UUID]:
+        """The jobs whose parent is unknown; the other parents can be changed but not removed until the commit.
+
+        The foreign key's check would lock them too, and fail the whole statement for one that is being removed.
+        """
+        rows = await self._work.fetch(
+            "select job_id from jobs where job_id = any($1::uuid[]) order by job_id for key share", list(parents)
+        )
         missing = parents - {row.job_id for row in rows}
         return frozenset(job.job_id for job in jobs if job.parent_id in missing)
 
@@ -83,7 +86,7 @@ class IntakeStore:
             f"""
             {INSERT_JOBS}
             order by unique_key
-            on conflict (unique_key) where unique_key is not null and state in ({_LIVE}) do nothing
+            on conflict (unique_key) where unique_key is not null and state in ({LIVE_LIST}) do nothing
             returning job_id
             """,
             *insert_values(jobs, now=now),
@@ -92,10 +95,6 @@ class IntakeStore:
 
     async def _find_holders(self, keys: Sequence[str | None]) -> dict[str | None, UUID]:
         rows = await self._work.fetch(
-            f"select job_id, unique_key from jobs where unique_key = any($1::text[]) and state in ({_LIVE})", keys
+            f"select job_id, unique_key from jobs where unique_key = any($1::text[]) and state in ({LIVE_LIST})", keys
         )
         return {row.unique_key: row.job_id for row in rows}
-
-
-def _parent_of(job: NewJob) -> int:
-    return job.parent_id.int if job.parent_id else 0

@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 
 from shared.domain.job_status import JobFilter, JobStatus
-from shared.domain.jobs import TERMINAL_STATES, JobKind, JobState
+from shared.domain.jobs import JobKind, JobState
 from shared.storage.database import Reader, UnitOfWork
-from shared.storage.tables.jobs import in_list
+from shared.storage.tables.jobs import TERMINAL_LIST
 
 _COLUMNS = """
     job_id, kind, state, labels::text as labels, run_at, attempt, max_attempts, started_at, finished_at,
@@ -21,7 +21,6 @@ ID_LEAD = timedelta(minutes=5)
 """A job's id is made before its row is; the most that may lie between the two, buffering and a slow commit included."""
 
 
-_ENDED = in_list([state.value for state in TERMINAL_STATES])
 _KINDS = {kind.value: kind for kind in JobKind}
 _STATES = {state.value: state for state in JobState}
 
@@ -80,8 +79,8 @@ def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, 
         ),
         ("created_at > {}", wanted.created_after),
         ("created_at < {}", wanted.created_before),
-        (f"state in ({_ENDED}) and finished_at > {{}}", wanted.finished_after),
-        (f"state in ({_ENDED}) and finished_at < {{}}", wanted.finished_before),
+        (f"state in ({TERMINAL_LIST}) and finished_at > {{}}", wanted.finished_after),
+        (f"state in ({TERMINAL_LIST}) and finished_at < {{}}", wanted.finished_before),
         ("parent_id = {}", wanted.parent_id),
         ("requeue_of = {}", wanted.requeue_of),
         ("unique_key = {}", wanted.unique_key),

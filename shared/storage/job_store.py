@@ -18,10 +18,10 @@ from shared.domain.jobs import (
     NewJob,
     Ring,
     rank_of,
-    sources_of,
 )
 from shared.domain.leases import JobChange
 from shared.storage.database import UnitOfWork
+from shared.storage.tables.jobs import LIVE_LIST
 
 QUEUE_OF: Mapping[JobKind, str] = {kind: f"tocsin:{kind.value}" for kind in JobKind}
 """Collecting and telling never wait for each other, so each kind has its own queue."""
@@ -49,7 +49,13 @@ INSERT_JOBS = """
                unique_key, limit_key, parent_id, completion, traceparent, requeue_of, effect_id)
 """
 """Takes the `insert_values` of jobs, as `n`; an order or what to do on a conflict may follow."""
-_CANCELLABLE = sorted(state.value for state in sources_of(JobState.CANCELLED) if state is not JobState.RUNNING)
+CANCEL = """
+    state = case when jobs.state = 'running' then 'running' else 'cancelled' end,
+    finished_at = case when jobs.state <> 'running' then now() end,
+    cancel_requested_at = coalesce(jobs.cancel_requested_at, now()), blocked_by = null,
+    version = jobs.version + 1, updated_at = now()
+"""
+"""Ends a waiting job and asks for the end of a running one."""
 
 
 class JobStore:
@@ -80,26 +86,14 @@ class JobStore:
         )
         return [_attempt_of(row) for row in rows]
 
-    async def mark_cancelled_if_waiting(self, job_id: UUID) -> JobChange | None:
-        """Cancel a job that has not been started; None when its state does not allow it."""
-        rows = await self._work.fetch(
-            """
-            update jobs set state = 'cancelled', finished_at = now(), cancel_requested_at = now(), blocked_by = null,
-                            version = version + 1, updated_at = now()
-            where job_id = $1 and state = any($2::text[]) returning job_id, version, state
-            """,
-            job_id,
-            _CANCELLABLE,
-        )
-        return change_of(rows[0]) if rows else None
+    async def cancel_if_live(self, job_id: UUID) -> JobChange | None:
+        """Cancel a waiting job, or ask the worker of a running one to stop; None when the job has ended or is unknown.
 
-    async def mark_cancel_requested_if_running(self, job_id: UUID) -> JobChange | None:
-        """Ask the worker of a running job to stop; None when the job is not running."""
+        One statement, so that a job which is started or handed back at that moment is either the one or the other.
+        """
         rows = await self._work.fetch(
-            """
-            update jobs set cancel_requested_at = coalesce(cancel_requested_at, now()), version = version + 1,
-                            updated_at = now()
-            where job_id = $1 and state = 'running' returning job_id, version, state
+            f"""
+            update jobs set {CANCEL} where job_id = $1 and state in ({LIVE_LIST}) returning job_id, version, state
             """,
             job_id,
         )

@@ -8,16 +8,16 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from shared.domain.jobs import TERMINAL_STATES, JobKind, JobState, Ring
+from shared.domain.jobs import JobKind, JobState, Ring
 from shared.domain.requeue import RequeueChanges, Requeued, RequeueFilter, Tally
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import ring_of
+from shared.storage.tables.jobs import TERMINAL_LIST
 
 Place = tuple[datetime, UUID]
 """Where a walk over ended jobs stands: the end and the id of the last one."""
 
 _START: Place = (datetime.fromtimestamp(0).astimezone(), UUID(int=0))
-_TERMINAL = ", ".join(f"'{state.value}'" for state in sorted(TERMINAL_STATES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class RequeueStore:
                    case when $8 then j.unique_key end, j.limit_key, $7, j.completion, j.traceparent, j.job_id,
                    coalesce(j.effect_id, j.job_id), case when due.at <= now() then now() end, now(), now()
             from unnest($1::uuid[], $2::uuid[]) as n (old_id, new_id)
-            join jobs j on j.job_id = n.old_id and j.state in ({_TERMINAL})
+            join jobs j on j.job_id = n.old_id and j.state in ({TERMINAL_LIST})
             cross join (select greatest($4::timestamptz, now()) as at) due
-            order by j.job_id
+            order by case when $8 then j.unique_key end, j.job_id
             on conflict do nothing
             returning job_id, requeue_of, state, dispatch_no, queue, run_at, priority
             """,
@@ -132,7 +132,7 @@ class RequeueStore:
         rows = await self._work.fetch(
             f"""
             select count(*) as requeued, count(*) filter (where state = 'succeeded') as succeeded,
-                   count(*) filter (where state in ({_TERMINAL}) and state <> 'succeeded') as failed
+                   count(*) filter (where state in ({TERMINAL_LIST}) and state <> 'succeeded') as failed
             from jobs where parent_id = $1 and requeue_of is not null
             """,
             requeue_job_id,

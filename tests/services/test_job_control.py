@@ -111,6 +111,27 @@ async def test_of_an_ended_job_the_children_can_still_be_cancelled(bench: Bench)
     assert await states(bench, parent, child) == [JobState.SUCCEEDED, JobState.CANCELLED]
 
 
+async def test_a_job_handed_back_at_that_moment_is_cancelled(bench: Bench) -> None:
+    """Its cancel waits for who holds the row, and finds it waiting instead of running."""
+    job = await bench.submitted()
+
+    async def cancel_while_handed_back(_: ClaimedJob, __: ReportProgress) -> Worked:
+        async with bench.database.transaction() as work:
+            await work.run(
+                "update jobs set state = 'queued', lease_token = null, lease_owner = null, lease_expires_at = null"
+            )
+            cancelling = asyncio.create_task(bench.control.cancel(job.job_id))
+            async with asyncio.timeout(30), bench.database.transaction() as watch:
+                while not await watch.fetch("select 1 from pg_locks where not granted"):
+                    pass
+        assert (await cancelling).outcome is CancelOutcome.CANCELLED
+        return Worked()
+
+    execution, _ = bench.worker(cancel_while_handed_back)
+    await execution.run(ring_of(job))
+    assert await states(bench, job) == [JobState.CANCELLED]
+
+
 async def test_of_an_unknown_job_nothing_is_cancelled(bench: Bench) -> None:
     """With children as without."""
     answer = await bench.control.cancel(uuid4(), with_children=True)

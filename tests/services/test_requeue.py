@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from job_bench import Bench, Work, ring_of
+from job_bench import Bench, Work, new_job, ring_of
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
@@ -14,9 +14,10 @@ from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.fingerprints import fingerprint_of
 from shared.domain.jobs import Failure, Job, JobKind, JobState
 from shared.domain.leases import ClaimedJob
-from shared.domain.requeue import Canary, RequeueChanges, RequeueFilter, RequeueOrder
+from shared.domain.requeue import Canary, RequeueChanges, Requeued, RequeueFilter, RequeueOrder
 from shared.services.requeue import Requeue, RequeueAnswer, RequeueOutcome
 from shared.services.requeue_work import RequeueWork, order_json
+from shared.storage.job_store import JobStore
 from shared.storage.requeue_store import Requeuer, RequeueStore
 
 BROKEN = Failure("rejected", "the receiver answered 400", is_permanent=True)
@@ -59,6 +60,32 @@ async def children_of(bench: Bench, job: Job) -> list[Job]:
     async with bench.database.transaction() as work:
         rows = await work.fetch("select job_id from jobs where parent_id = $1 order by job_id", job.job_id)
     return [await bench.job(row.job_id) for row in rows]
+
+
+async def test_requeues_of_the_same_unique_keys_do_not_wait_in_a_circle(bench: Bench) -> None:
+    """Jobs that share keys crosswise are requeued by two orders at once, the first held up half-way by a third."""
+    first_one, held_up, first_two, then_two, then_one = [
+        (await failed_jobs(bench, 1, unique_key=key))[0].job_id for key in ("one", "zzz", "two", "two", "one")
+    ]
+
+    async def requeue(*job_ids: UUID) -> list[Requeued]:
+        async with bench.database.transaction() as work:
+            return (await RequeueStore(work).requeue_ended(job_ids, Requeuer("someone")))[0]
+
+    async with bench.database.transaction() as work:
+        await JobStore(work).insert([new_job(unique_key="zzz")], now=utc_now())
+        orders = [asyncio.create_task(requeue(first_one, held_up, first_two))]
+        await waiters(bench, 1)
+        orders.append(asyncio.create_task(requeue(then_two, then_one)))
+        await waiters(bench, 2)
+    assert [len(made) for made in await asyncio.gather(*orders)] == [3, 2]
+
+
+async def waiters(bench: Bench, count: int) -> None:
+    """Wait until so many transactions wait for others."""
+    async with asyncio.timeout(30), bench.database.transaction() as watch:
+        while len(await watch.fetch("select 1 from pg_locks where not granted")) < count:
+            pass
 
 
 class TestOneJob:

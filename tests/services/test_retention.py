@@ -15,7 +15,7 @@ async def end(bench: Bench, *job_ids: UUID, days_ago: int) -> None:
     """Cancel the jobs as if that many days ago."""
     async with bench.database.transaction() as work:
         for job_id in job_ids:
-            await JobStore(work).mark_cancelled_if_waiting(job_id)
+            await JobStore(work).cancel_if_live(job_id)
         await work.run(
             "update jobs set finished_at = now() - make_interval(days => $2) where job_id = any($1)",
             list(job_ids),

@@ -178,7 +178,7 @@ async def test_stale_rings_are_swept(bench: Bench) -> None:
     ended, anew, waiting = [await bench.submitted() for _ in range(3)]
     await bench.doorbell.drain()
     async with bench.database.transaction() as work:
-        await JobStore(work).mark_cancelled_if_waiting(ended.job_id)
+        await JobStore(work).cancel_if_live(ended.job_id)
         await work.run("update jobs set dispatch_no = 2 where job_id = $1", anew.job_id)
     await bench.task_queue.ring([ring_of(anew, 2)])
     await bench.redis.zadd(QUEUE, {f"{uuid4()}:1": 1, f"{waiting.job_id}:99999999999": 1, "what is this": 1})

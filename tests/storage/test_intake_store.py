@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from job_bench import new_job
-from sqlalchemy.exc import IntegrityError
 
 from shared.domain.jobs import NewJob
 from shared.storage.database import Database, UnitOfWork
@@ -23,6 +22,12 @@ async def add(database: Database, *jobs: NewJob) -> Intake:
 async def stored(database: Database) -> set[UUID]:
     async with database.transaction() as work:
         return {row.job_id for row in await work.fetch("select job_id from jobs")}
+
+
+async def somebody_waits(database: Database) -> None:
+    async with asyncio.timeout(30), database.transaction() as watch:
+        while not await watch.fetch("select 1 from pg_locks where not granted"):
+            pass
 
 
 async def test_each_job_is_taken_or_told_why_not(database: Database) -> None:
@@ -57,9 +62,7 @@ async def test_a_key_that_is_being_taken_is_waited_for(database: Database) -> No
     async with database.transaction() as work:
         await IntakeStore(work).add([first], now=NOW)
         waiting = asyncio.create_task(add(database, second))
-        async with asyncio.timeout(30), database.transaction() as watch:
-            while not await watch.fetch("select 1 from pg_locks where not granted"):
-                pass
+        await somebody_waits(database)
     assert (await waiting).holders == {second.job_id: first.job_id}
 
 
@@ -76,14 +79,14 @@ async def test_a_key_that_never_settles_is_given_up(database: Database, monkeypa
     assert len(await stored(database)) == 1
 
 
-async def test_a_parent_removed_at_that_moment_fails_the_statement(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The foreign key has the last word, so that no child is left with a parent that is not there."""
-
-    async def find_none(*_: object) -> frozenset[UUID]:
-        return frozenset()
-
-    monkeypatch.setattr(IntakeStore, "_find_orphans", find_none)
-    with pytest.raises(IntegrityError):
-        await add(database, new_job(parent_id=uuid4()))
+async def test_a_parent_that_is_being_removed_is_waited_for(database: Database) -> None:
+    """Its child is told apart from the others of the batch, which are taken."""
+    parent, other = new_job(), new_job()
+    child = new_job(parent_id=parent.job_id)
+    await add(database, parent)
+    async with database.transaction() as work:
+        await work.run("delete from jobs where job_id = $1", parent.job_id)
+        waiting = asyncio.create_task(add(database, child, other))
+        await somebody_waits(database)
+    assert (await waiting).orphans == {child.job_id}
+    assert await stored(database) == {other.job_id}

@@ -39,9 +39,9 @@ def in_list(values: list[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
+LIVE_LIST = in_list([state.value for state in LIVE_STATES])
 TERMINAL_LIST = in_list([state.value for state in TERMINAL_STATES])
 """As SQL writes it, so that a partial index is found; a parameter would not do."""
-_LIVE = in_list([state.value for state in LIVE_STATES])
 _WAITING = in_list([state.value for state in WAITING_STATES])
 _ALWAYS = text("now()")
 PLACE_TAKEN = "limit_key is not null and (state = 'running' or (state = 'queued' and place_until is not null))"
@@ -145,7 +145,7 @@ class JobRow(Row):
             "uq_jobs_unique_key",
             "unique_key",
             unique=True,
-            postgresql_where=text(f"unique_key is not null and state in ({_LIVE})"),
+            postgresql_where=text(f"unique_key is not null and state in ({LIVE_LIST})"),
         ),
         Index("uq_jobs_requeue_of", "requeue_of", unique=True, postgresql_where=text("requeue_of is not null")),
         # A slot kept free on each page lets the life of a row stay on it.
