@@ -24,14 +24,15 @@ MAX_WAKE_TOKENS = 16
 
 
 # The payload stands before the queue names it, so that no worker takes a ring it cannot read. A ring that waits already
-# keeps its place. A token wakes one worker; tokens that nobody waited for are kept few.
+# keeps its place, and wakes again, since the worker that took its token may have died. Tokens that nobody waits for are
+# kept few.
 _RING = """
 local rung = 0
 for i = 4, #ARGV, 3 do
     redis.call('SET', ARGV[2] .. ARGV[i + 1], ARGV[i + 2], 'PX', ARGV[1])
     rung = rung + redis.call('ZADD', KEYS[1], 'NX', ARGV[i], ARGV[i + 1])
 end
-for _ = 1, math.min(rung, tonumber(ARGV[3])) do
+for _ = 1, math.min((#ARGV - 3) / 3, tonumber(ARGV[3])) do
     redis.call('LPUSH', KEYS[2], '1')
 end
 redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1)

@@ -353,3 +353,12 @@ def test_what_we_lean_on_in_arq_is_still_there() -> None:
     for name in ("self.tasks", "self.max_jobs", "self.functions", "self.allow_pick_jobs", "self.jobs_failed"):
         assert f"{name} =" in init or f"{name}:" in init, name
     assert job_key_prefix == "arq:job:"
+
+
+async def test_ringing_again_wakes_again(worker: DoorbellWorker, ear: Ear, client: ArqRedis) -> None:
+    """A ring whose token died with the worker that took it is heard as soon as upkeep rings once more."""
+    rung = ring()
+    await client.zadd(QUEUE, {rung.ring_id: rung.rank_ms})
+    await TaskQueue(client).ring([rung])
+    async with asyncio.timeout(2):
+        assert await ear.next() == (rung.job_id, 1)
