@@ -7,7 +7,6 @@ from shared.domain.jobs import BlockReason, JobState
 from shared.domain.queues import QueueFigures
 from shared.services.queues import QueueReading, Queues
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.job_store import QUEUE_OF
 
 COUNT_SECONDS = 2.0
 """How long a scrape waits for a new measurement before it is answered with the latest one."""
@@ -26,7 +25,7 @@ class Census:
         for gauge in (self._metrics.jobs, self._metrics.blocked, self._metrics.oldest):
             gauge.clear()
         for kind, figures in (reading.figures if reading else {}).items():
-            self._show(QUEUE_OF[kind], figures)
+            self._show(kind.value, figures)
 
     async def _read(self) -> QueueReading | None:
         try:

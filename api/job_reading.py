@@ -127,14 +127,14 @@ class JobReading:
                     )
                 headers = [(b"preference-applied", b"wait=%d" % preferences.wait_seconds)]
         if entry is None:
-            raise self._missing(UUID(job_id))
+            raise self.missing(UUID(job_id))
         return self._write(entry, ask, headers)
 
     def retry_after_seconds(self, entry: JobEntry) -> int:
         """After how many seconds asking again is worth it."""
         return retry_after_seconds(entry, now=self._clock(), start_delay=self._start_delay)
 
-    def _missing(self, job_id: UUID) -> ProblemError:
+    def missing(self, job_id: UUID) -> ProblemError:
         """Why there is no such job: made so long ago, by the time in its id, that it would have been removed."""
         if is_past_keeping(job_id, now=self._clock(), keep_days=self._keep_days):
             return ProblemError(problem_kinds.JOB_EXPIRED, f"Jobs are kept for {self._keep_days} days after their end.")

@@ -110,7 +110,10 @@ def not_found(what: str) -> ProblemError:
 
 def _parameter_error(error: Mapping[str, Any]) -> dict[str, str]:
     # The input itself is left out: it may be a secret.
-    return {"detail": str(error["msg"]), "parameter": ".".join(str(part) for part in error["loc"][1:])}
+    return {
+        "detail": str(error["msg"]).removeprefix("Value error, "),
+        "parameter": ".".join(str(part) for part in error["loc"][1:]),
+    }
 
 
 def _of_framework(error: Exception) -> ProblemError:
@@ -119,7 +122,7 @@ def _of_framework(error: Exception) -> ProblemError:
         return invalid_input([_parameter_error(each) for each in error.errors()])
     match error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR:
         case HTTPStatus.NOT_FOUND:
-            return not_found("There is nothing at this path.")
+            return not_found("There is nothing at this path; /openapi.json lists what there is.")
         case HTTPStatus.BAD_REQUEST:
             return ProblemError(problem_kinds.MALFORMED_REQUEST, "The request's body cannot be read.")
         case _:

@@ -20,6 +20,8 @@ MAX_ERRORS = 50
 
 _ROOT_TAGS = frozenset(JobKind)
 _UNION_PARENTS = frozenset({"channel"})
+_WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
+"""Every union here is told apart by `kind`."""
 _TIMEDELTA = re.compile(r"datetime\.timedelta\([^)]*\)")
 _TIMEDELTA_PART = re.compile(r"(\w+)=(\d+)")
 _NUL_ESCAPE = b"\\u0000"
@@ -92,7 +94,13 @@ def _find_nul(value: object, pointer: str) -> str | None:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """What is wrong, with durations as people write them."""
+    """What is wrong, with durations as people write them, and nothing of what was sent."""
+    if error["type"] == "union_tag_invalid":
+        return f"Input should be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        return "Field required"
+    if error["type"] == "uuid_parsing":
+        return "Input should be a UUID"
     return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))
 
 
@@ -112,6 +120,8 @@ def _pointer(error: ErrorDetails) -> str:
         previous = part
     if error["type"] == "condition_syntax":
         parts.append(str(error["ctx"]["index"]))
+    if error["type"] in _WRONG_TAG:
+        parts.append("kind")
     return "".join(f"/{part}" for part in parts)
 
 

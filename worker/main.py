@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from shared.domain.jobs import JobKind
+from shared.domain.queues import queue_name
 from shared.log import configure_logging
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
@@ -90,7 +91,7 @@ async def run_until(
         *_show_life(services.context.settings),
     ]
     answering = crew.serve()
-    _log.info("worker_ready", worker_id=leases.owner, queues=leases.vitals.queues)
+    _log.info("worker_ready", worker_id=leases.owner, queues=[queue_name(queue) for queue in leases.vitals.queues])
     try:
         await _first(stop.wait(), *answering)
     finally:

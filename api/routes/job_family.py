@@ -11,7 +11,6 @@ from starlette.responses import Response
 from api.job_entry import JOBS_PATH, job_json
 from api.openapi import problems
 from api.paging import page_response, query_text
-from api.problems import not_found
 from api.schemas.jobs import ChildPage
 from api.schemas.queries import ChildListQuery, limit_of
 from api.services import services_of
@@ -28,7 +27,7 @@ PATIENCE = timedelta(seconds=10)
     f"{JOBS_PATH}/{{job_id:uuid}}/children",
     response_model=ChildPage,
     summary="A job's children",
-    responses=problems(404, 422),
+    responses=problems(404, 410, 422),
 )
 async def list_children(job_id: UUID, query: Annotated[ChildListQuery, Query()], request: Request) -> Response:
     """List a job's children, the newest first, and count them by state."""
@@ -43,7 +42,7 @@ async def list_children(job_id: UUID, query: Annotated[ChildListQuery, Query()],
         counts = await store.count_children(job_id)
         is_known = bool(counts) or await store.exists(job_id)
     if not is_known:
-        raise not_found("There is no job with this id.")
+        raise services.reading.missing(job_id)
     page = found[:limit]
     next_cursor = services.cursors.write(page[-1].job_id.bytes, query=filters) if len(found) > limit else None
     return page_response(

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from api.job_entry import JOBS_PATH
 from api.openapi import problems
 from api.paging import json_response, page_response, query_text
-from api.problems import not_found
 from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
 from api.schemas.queries import SampleListQuery, limit_of
 from api.services import services_of
@@ -37,14 +36,14 @@ _POSITION_BYTES = 4
     response_model=JobSpecView,
     response_model_exclude_unset=True,
     summary="What a job was asked to do",
-    responses=problems(404),
+    responses=problems(404, 410),
 )
 async def show_spec(job_id: UUID, request: Request) -> Response:
     """Tell what a job was asked to do, every secret masked."""
     async with services_of(request).context.database.transaction() as work:
         found = await JobStatusStore(work).find_spec(job_id)
     if found is None:
-        raise _no_job()
+        raise services_of(request).reading.missing(job_id)
     kind, spec = found
     return json_response(request, {"kind": kind.value} | masked_spec(kind, spec))
 
@@ -66,7 +65,7 @@ def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
     f"{JOBS_PATH}/{{job_id:uuid}}/attempts",
     response_model=AttemptPage,
     summary="The tries at a job",
-    responses=problems(404),
+    responses=problems(404, 410),
 )
 async def list_attempts(job_id: UUID, request: Request) -> Response:
     """List the tries at a job, the first one first; they are few, so that there is one page."""
@@ -74,7 +73,7 @@ async def list_attempts(job_id: UUID, request: Request) -> Response:
         attempts = await JobStore(work).list_attempts(job_id)
         is_known = bool(attempts) or await JobStatusStore(work).exists(job_id)
     if not is_known:
-        raise _no_job()
+        raise services_of(request).reading.missing(job_id)
     return page_response(request, [_attempt_json(attempt) for attempt in attempts], next_cursor=None)
 
 
@@ -82,7 +81,7 @@ async def list_attempts(job_id: UUID, request: Request) -> Response:
     f"{JOBS_PATH}/{{job_id:uuid}}/samples",
     response_model=SamplePage,
     summary="What a job collected",
-    responses=problems(404, 422),
+    responses=problems(404, 410, 422),
 )
 async def list_samples(job_id: UUID, query: Annotated[SampleListQuery, Query()], request: Request) -> Response:
     """List what a job collected, in the order of its targets."""
@@ -96,16 +95,12 @@ async def list_samples(job_id: UUID, query: Annotated[SampleListQuery, Query()],
         found = await SampleStore(work).list_for_job(job_id, after_position=after, limit=limit + 1)
         is_known = bool(found) or await JobStatusStore(work).exists(job_id)
     if not is_known:
-        raise _no_job()
+        raise services_of(request).reading.missing(job_id)
     page = found[:limit]
     next_cursor = None
     if len(found) > limit:
         next_cursor = services.cursors.write(page[-1].position.to_bytes(_POSITION_BYTES), query=path)
     return page_response(request, [_sample_json(sample) for sample in page], next_cursor=next_cursor)
-
-
-def _no_job() -> Exception:
-    return not_found("There is no job with this id.")
 
 
 def _attempt_json(attempt: Attempt) -> dict[str, object]:

@@ -15,7 +15,7 @@ from api.job_entry import JOBS_PATH, entry_of, job_json
 from api.openapi import IF_MATCH, IF_NONE_MATCH, PREFER, problems
 from api.paging import page_response, query_text
 from api.preferences import is_strong_match
-from api.problems import ProblemError, not_found
+from api.problems import ProblemError
 from api.schemas.jobs import JobPage, JobView
 from api.schemas.queries import CancelQuery, JobListQuery, labels_of, limit_of
 from api.services import ApiServices, services_of
@@ -74,7 +74,7 @@ _CANCEL: dict[str, Any] = {
     "response_model": JobView,
     "responses": {
         202: {"description": "The job is running; its worker has been asked to stop.", "model": JobView},
-        **problems(404, 409, 412, 422),
+        **problems(404, 409, 410, 412, 422),
     },
     "openapi_extra": {"parameters": [IF_MATCH]},
 }
@@ -89,7 +89,7 @@ async def cancel_job(job_id: UUID, query: Annotated[CancelQuery, Query()], reque
     cancelled = await services.context.control.cancel(job_id, with_children=query.children)
     services.reading.forget(job_id)
     if cancelled.job is None:
-        raise not_found("There is no job with this id.")
+        raise services.reading.missing(job_id)
     if cancelled.outcome is CancelOutcome.ALREADY_DONE:
         state = cancelled.job.state.value
         raise ProblemError(problem_kinds.JOB_ALREADY_DONE, f"The job has ended: {state}.", members={"state": state})

@@ -15,7 +15,7 @@ from api.intake import with_key
 from api.job_entry import JOBS_PATH, entry_of
 from api.openapi import IDEMPOTENCY_KEY, VALIDATE_ONLY, problems, request_body
 from api.preferences import parse_idempotency_key
-from api.problems import ProblemError, not_found
+from api.problems import ProblemError
 from api.routes.job_submission import count_result, read_validate_only, refusal_of
 from api.schemas.jobs import JobView
 from api.schemas.requeue import BULK_REQUEUE, REQUEUE, RequeuePreview
@@ -40,7 +40,7 @@ RETRY_SECONDS = 1
     status_code=202,
     response_model=JobView,
     summary="Run an ended job anew",
-    responses=problems(404, 409, 413, 415, 422),
+    responses=problems(404, 409, 410, 413, 415, 422),
     openapi_extra={"requestBody": request_body("RequeueBody") | {"required": False}},
 )
 async def requeue_job(job_id: UUID, request: Request) -> Response:
@@ -53,7 +53,7 @@ async def requeue_job(job_id: UUID, request: Request) -> Response:
         changes=wanted.changes(services.context.clock()),
     )
     if answer.job is None:
-        raise not_found("There is no job with this id.")
+        raise services.reading.missing(job_id)
     if answer.outcome is RequeueOutcome.NOT_DONE:
         state = answer.job.state.value
         raise ProblemError(problem_kinds.JOB_NOT_DONE, f"The job is {state}.", members={"state": state})

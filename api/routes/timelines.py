@@ -11,7 +11,6 @@ from starlette.responses import Response
 from api.job_entry import JOBS_PATH
 from api.openapi import problems
 from api.paging import json_response
-from api.problems import not_found
 from api.schemas.timelines import TimelineView, WaitsQuery, WaitsView, timeline_json, wait_json
 from api.services import services_of
 from shared.domain.timeline import timeline_of
@@ -31,7 +30,7 @@ PATIENCE = timedelta(seconds=10)
     f"{JOBS_PATH}/{{job_id:uuid}}/timeline",
     response_model=TimelineView,
     summary="Where a job's time went",
-    responses=problems(404),
+    responses=problems(404, 410),
 )
 async def show_timeline(job_id: UUID, request: Request) -> Response:
     """Divide a job's life, from its submission to its end or until now, into spans that add up to it."""
@@ -41,7 +40,7 @@ async def show_timeline(job_id: UUID, request: Request) -> Response:
         life = await store.find_life(job_id)
         attempts = (await store.list_attempts([job_id])).get(job_id, [])
     if life is None:
-        raise not_found("There is no job with this id.")
+        raise services.reading.missing(job_id)
     timeline = timeline_of(life, attempts, now=services.context.clock())
     return json_response(request, timeline_json(job_id, timeline, is_done=life.state.is_terminal))
 

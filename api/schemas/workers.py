@@ -10,6 +10,7 @@ from pydantic import Field
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.jobs import JobKind
+from shared.domain.queues import queue_name
 from shared.domain.workers import HeldJob, Liveness, Worker, WorkerOrder, WorkerState
 
 WORKER_ID = r"[A-Za-z0-9._-]{1,253}:[0-9]{1,10}:[0-9a-f]{6}"
@@ -41,7 +42,7 @@ class WorkerView(View):
     slots: int = Field(description="How many jobs it runs at once at most, over all its queues.")
     busy: int = Field(description="How many jobs it had the lease of.")
     loop_lag_ms: float = Field(description="The longest its event loop stood still since the report before.")
-    rss_bytes: float = Field(description="Its resident memory.")
+    rss_bytes: int = Field(description="Its resident memory.")
     lease_seconds: float
     started_at: datetime
     beat_at: datetime = Field(description="When it last reported itself.")
@@ -80,14 +81,14 @@ def worker_json(worker: Worker) -> dict[str, Any]:
         "host": worker.host,
         "pid": worker.pid,
         "version": worker.version,
-        "queues": list(worker.queues),
+        "queues": [queue_name(queue) for queue in worker.queues],
         "state": worker.state.value,
         "ordered": worker.ordered.value if worker.ordered else None,
         "liveness": worker.liveness.value,
         "slots": worker.slots,
         "busy": worker.busy,
-        "loop_lag_ms": worker.loop_lag_ms,
-        "rss_bytes": worker.rss_bytes,
+        "loop_lag_ms": round(worker.loop_lag_ms, 3),
+        "rss_bytes": int(worker.rss_bytes),
         "lease_seconds": worker.lease_seconds,
         "started_at": worker.started_at,
         "beat_at": worker.beat_at,
@@ -100,7 +101,7 @@ def held_json(held: HeldJob) -> dict[str, Any]:
     return {
         "id": str(held.job_id),
         "kind": held.kind.value,
-        "queue": held.queue,
+        "queue": queue_name(held.queue),
         "attempt": held.attempt,
         "started_at": held.started_at,
         "lease_expires_at": held.lease_expires_at,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.diagnosis import Finding, Level
+from shared.domain.queues import queue_name
 from shared.domain.workers import Liveness, Worker
 
 UNRUNG_WARNED_SECONDS = 10.0
@@ -63,7 +64,7 @@ def judge_jobs(facts: JobFacts) -> Iterator[Finding]:
     else:
         yield Finding("leases", Level.OK, message)
     held = ", ".join(f"{count} by {reason}" for reason, count in sorted(facts.blocked.items()))
-    paused = f"; paused: {', '.join(facts.paused_queues)}" if facts.paused_queues else ""
+    paused = f"; paused: {', '.join(map(queue_name, facts.paused_queues))}" if facts.paused_queues else ""
     if facts.paused_queues:
         message = f"{held or 'none'}{paused}"
         yield Finding("held back", Level.WARN, message, "resume the queues if that was not meant")

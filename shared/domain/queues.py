@@ -8,10 +8,18 @@ from enum import StrEnum
 
 from shared.domain.jobs import BlockReason
 
+REDIS_PREFIX = "tocsin:"
+"""What keeps our queues apart from others in one Redis; people know a queue by the rest of its name."""
+
 LONGEST_RETRY_SECONDS = 300
 """The most that a refused submission is told to wait: what was measured says little of what is further off."""
 UNMEASURED_RETRY_SECONDS = 60
 """What is told when nothing has finished lately."""
+
+
+def queue_name(queue: str) -> str:
+    """What people call the queue."""
+    return queue.removeprefix(REDIS_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,8 @@ def _judge_skew(skew_seconds: float) -> Finding:
 
 
 def judge_connections(facts: DatabaseFacts, *, workers: int, pool_size: int) -> Finding:
-    """Whether all processes may open their whole pool at once; one API is assumed."""
-    wanted = (workers + 1) * pool_size
+    """Whether all processes may open their whole pool at once, workers one more; one API is assumed."""
+    wanted = pool_size + workers * (pool_size + 1)
     message = f"{facts.connections} of {facts.max_connections} in use; an API and {workers} workers may open {wanted}"
     if facts.connections >= facts.max_connections * 0.95:
         advice = "raise max_connections, or lower TOCSIN_DATABASE_POOL_SIZE"

@@ -60,7 +60,7 @@ async def test_every_answer_carries_the_security_headers(client: httpx2.AsyncCli
         ("GET", "/api/v1/jobs/not-an-id", 404, "not-found"),
         ("GET", "/api/v1/jobs/00000000-0000-4000-8000-000000000000", 404, "not-found"),
         ("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000", 410, "job-expired"),
-        ("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000/samples", 404, "not-found"),
+        ("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000/samples", 410, "job-expired"),
         ("GET", "/problems/nothing", 404, "not-found"),
         ("DELETE", "/api/v1/jobs", 405, "method-not-allowed"),
         ("POST", "/livez", 405, "method-not-allowed"),

@@ -95,10 +95,10 @@ async def test_metrics_show_what_waits(client: httpx2.AsyncClient) -> None:
         await client.post("/api/v1/jobs", json=job | fields)
     response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
-    assert 'tocsin_jobs{queue="tocsin:collect",state="queued"} 2.0' in response.text
-    assert 'tocsin_jobs{queue="tocsin:collect",state="scheduled"} 1.0' in response.text
-    assert 'tocsin_jobs_blocked{queue="tocsin:collect",reason="paused"} 0.0' in response.text
-    assert 'tocsin_queue_oldest_seconds{queue="tocsin:notify"} 0.0' in response.text
+    assert 'tocsin_jobs{queue="collect",state="queued"} 2.0' in response.text
+    assert 'tocsin_jobs{queue="collect",state="scheduled"} 1.0' in response.text
+    assert 'tocsin_jobs_blocked{queue="collect",reason="paused"} 0.0' in response.text
+    assert 'tocsin_queue_oldest_seconds{queue="notify"} 0.0' in response.text
     assert "tocsin_waiters 0.0" in response.text
     assert "process_resident_memory_bytes" in response.text
 

@@ -23,13 +23,12 @@ from shared.domain.dispatch import RepairReason
 from shared.domain.jobs import AttemptOutcome, BlockReason, Failure, JobKind, JobState
 from shared.domain.leases import ClaimedJob
 from shared.storage.database import Database
-from shared.storage.job_store import QUEUE_OF
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 
 SUBMISSIONS = ("accepted", "replayed", "deduplicated", "key_reused", "unique_key_taken", "parent_unknown")
 CLOSED = {
     "kind": set(JobKind),
-    "queue": set(QUEUE_OF.values()),
+    "queue": set(JobKind),
     "state": {*JobState, *BlockReason},
     "outcome": {*AttemptOutcome, *SUBMISSIONS},
     "method": {*_METHODS, "other"},

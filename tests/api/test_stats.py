@@ -85,6 +85,7 @@ async def test_a_wrong_question_is_refused(client: httpx2.AsyncClient, query: st
     assert response.status_code == 422
     assert [error.get("parameter") for error in response.json()["errors"]] == [parameter]
     assert response.json()["errors"][0]["detail"]
+    assert "Value error" not in response.text
 
 
 async def test_an_answer_is_what_its_description_says(client: httpx2.AsyncClient, database: Database) -> None:

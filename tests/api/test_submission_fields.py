@@ -180,6 +180,11 @@ async def test_a_job_kept_no_longer_is_gone(client: httpx2.AsyncClient) -> None:
     """410 for an id that is older than jobs are kept, 404 for one that could still be there."""
     old = (datetime.now(UTC) - timedelta(days=4000)).timestamp()
     gone = f"{int(old * 1000):012x}"
-    response = await client.get(f"/api/v1/jobs/{gone[:8]}-{gone[8:]}-7000-8000-000000000000")
+    path = f"/api/v1/jobs/{gone[:8]}-{gone[8:]}-7000-8000-000000000000"
+    response = await client.get(path)
     assert (response.status_code, response.json()["type"]) == (410, "/problems/job-expired")
     assert (await client.get(f"/api/v1/jobs/{uuid4()}")).status_code == 404
+    for part in ("spec", "attempts", "samples", "timeline", "children"):
+        assert (await client.get(f"{path}/{part}")).status_code == 410
+    for verb in (":cancel", ":requeue"):
+        assert (await client.post(path + verb)).status_code == 410

@@ -30,13 +30,13 @@ def test_what_is_no_json_is_400(body: bytes) -> None:
     ("body", "pointer"),
     [
         ([], ""),
-        ({}, ""),
-        ({"kind": "dance"}, ""),
+        ({}, "/kind"),
+        ({"kind": "dance"}, "/kind"),
         ({"kind": "collect"}, "/targets"),
         ({"kind": "collect", "targets": []}, "/targets"),
         ({"kind": "collect", "targets": "x"}, "/targets"),
-        ({"kind": "collect", "targets": [{}]}, "/targets/0"),
-        ({"kind": "collect", "targets": [HTTP, {"kind": "ftp"}]}, "/targets/1"),
+        ({"kind": "collect", "targets": [{}]}, "/targets/0/kind"),
+        ({"kind": "collect", "targets": [HTTP, {"kind": "ftp"}]}, "/targets/1/kind"),
         ({"kind": "collect", "targets": [HTTP | {"retries": "1"}]}, "/targets/0/retries"),
         ({"kind": "collect", "targets": [HTTP | {"retries": 1.5}]}, "/targets/0/retries"),
         ({"kind": "collect", "targets": [HTTP | {"retries": True}]}, "/targets/0/retries"),
@@ -56,7 +56,7 @@ def test_what_is_no_json_is_400(body: bytes) -> None:
         ({"kind": "collect", "targets": [HTTP], "delay": "10y"}, "/delay"),
         ({"kind": "collect", "targets": [HTTP], "max_attempts": 0}, "/max_attempts"),
         ({"kind": "collect", "targets": [HTTP], "delay": "5s", "run_at": "2030-01-01T00:00:00Z"}, ""),
-        ({"kind": "notify", "channel": {"kind": "pigeon"}, "message": {"title": "x"}}, "/channel"),
+        ({"kind": "notify", "channel": {"kind": "pigeon"}, "message": {"title": "x"}}, "/channel/kind"),
         ({"kind": "notify", "channel": {"kind": "email", "to": []}, "message": {"title": "x"}}, "/channel/to"),
         ({"kind": "notify", "channel": {"kind": "email", "to": ["x"]}, "message": {"title": "x"}}, "/channel/to/0"),
         ({"kind": "notify", "channel": {"kind": "email", "to": ["a@b"]}, "message": {}}, "/message/title"),
@@ -95,8 +95,9 @@ def test_a_refusal_never_repeats_the_input(secret: str) -> None:
         {"kind": "database", "dsn": secret, "retries": secret},
         {"kind": "http", "url": "https://x.example", "headers": {"Authorization": [secret]}},
         {"kind": "http", "url": "https://x.example", "token": secret},
+        {"kind": secret},
     ]
-    problem = problem_for({"kind": "collect", "targets": targets})
+    problem = problem_for({"kind": "collect", "targets": targets, "parent_id": secret})
     assert "s3cret-value" not in str(problem.members) + problem.detail
 
 

@@ -46,7 +46,7 @@ async def test_workers_are_listed_by_their_ids(client: httpx2.AsyncClient, datab
         None,
     )
     assert (alive["slots"], alive["busy"], alive["loop_lag_ms"]) == (100, 3, 250.0)
-    assert (alive["queues"], alive["lease_seconds"]) == (["tocsin:notify"], 30.0)
+    assert (alive["queues"], alive["lease_seconds"]) == (["notify"], 30.0)
     assert alive["rss_bytes"] > 1e6
 
 

@@ -94,7 +94,7 @@ def test_what_is_sound_is_ok(findings: list[Finding]) -> None:
         (database(revision=None), "schema", Level.FAIL),
         (database(skew_seconds=-3.0), "clock", Level.WARN),
         (database(skew_seconds=61.0), "clock", Level.FAIL),
-        (database(max_connections=39), "connections", Level.WARN),
+        (database(max_connections=43), "connections", Level.WARN),
         (database(connections=96), "connections", Level.FAIL),
         (database(has_autovacuum=False), "autovacuum", Level.FAIL),
         (database(dead_rows=200_000), "autovacuum", Level.WARN),

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.domain.jobs import Ring
+from shared.domain.queues import queue_name
 from shared.services.job_execution import JobExecution
 from worker.metrics import STALE_RINGS
 
@@ -16,4 +17,4 @@ async def run_job(ctx: dict[str, Any], job_id: str, dispatch_no: int) -> None:
     execution: JobExecution = ctx[EXECUTION_KEY]
     outcome = await execution.run(Ring(UUID(job_id), dispatch_no, ctx[QUEUE_KEY]))
     if outcome is None:
-        STALE_RINGS.labels(queue=ctx[QUEUE_KEY]).inc()
+        STALE_RINGS.labels(queue=queue_name(ctx[QUEUE_KEY])).inc()
