@@ -17,7 +17,7 @@ def figures_tables(found: Mapping[str, Figures]) -> list[str]:
 def _rates(found: Mapping[str, Figures]) -> str:
     headings = [
         "drain, jobs/s (min-max)",
-        *(f"{count} workers" for count in WORKERS),
+        *(f"workers: {count}" for count in WORKERS),
         "CPU µs a job, 1 / 2 / 4",
         "grows",
     ]
@@ -81,7 +81,7 @@ def _against(peers: Mapping[str, Figures], ours: Figures, name: str) -> list[lis
     for count in WORKERS:
         best = max(peers, key=lambda peer: median(peers[peer].rate[count]))
         theirs, mine = median(peers[best].rate[count]), median(ours.rate[count])
-        what = f"{name}: jobs/s, {count} workers"
+        what = f"{name}: jobs/s, workers: {count}"
         rows.append([what, f"{best}: {number(theirs)}", number(mine), ratio(mine, theirs)])
     best = min(peers, key=lambda peer: median(peers[peer].lone_p50))
     theirs, mine = median(peers[best].lone_p50), median(ours.lone_p50)
