@@ -26,6 +26,7 @@ class JobLinks(View):
     timeline: str
     children: str
     cancel: str
+    requeue: str
 
 
 class JobErrorView(View):

@@ -23,6 +23,7 @@ def links_of(job_id: UUID) -> dict[str, str]:
         "timeline": f"{path}/timeline",
         "children": f"{path}/children",
         "cancel": f"{path}/cancel",
+        "requeue": f"{path}:requeue",
     }
 
 

@@ -92,7 +92,7 @@ class JobExecution:
             attempt_span(claimed) as attempted,
             self._leases.held(claimed) as lease,
         ):
-            end = await self._attempt(claimed, lease)
+            end = _with_news(await self._attempt(claimed, lease), lease)
             # What was found is written down even when this task is cancelled meanwhile.
             recording = asyncio.create_task(self._record(end))
             self._recordings.add(recording)
@@ -198,6 +198,12 @@ class JobExecution:
         rings = [next_ring(claimed) for claimed in queued_again] + completions + released.rings
         self._announcer.announce([*accepted.values(), *released.changes], rings)
         return [end.claimed.job_id in accepted for end in ends]
+
+
+def _with_news(end: JobEnd, lease: Lease) -> JobEnd:
+    """The end with the latest progress, so that an ended job does not show how far it was at a heartbeat."""
+    is_told = end.progress is not None or lease.last_news is None
+    return end if is_told else replace(end, progress=lease.last_news)
 
 
 async def _pause() -> None:

@@ -49,6 +49,12 @@ class Lease:
         """How far the job is; written with the next heartbeat."""
         self._progress = dict(progress)
 
+    @property
+    def last_news(self) -> Mapping[str, Any] | None:
+        """How far the job came, where its row tells an older state; most work is over before its row tells any."""
+        is_old = self._told_progress is not None and self._progress != self._told_progress
+        return self._progress if is_old else None
+
     def beat(self) -> LeaseBeat:
         """What the heartbeat says of this lease; progress only when there is news of it."""
         is_news = self._progress != self._told_progress

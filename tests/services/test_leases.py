@@ -157,6 +157,24 @@ async def test_without_news_of_progress_nothing_changes(bench: Bench) -> None:
         assert (await bench.job(job.job_id)).progress == {"done": 4}
 
 
+async def test_an_end_tells_how_far_the_job_came(bench: Bench) -> None:
+    """What a heartbeat wrote does not stay behind what was done since."""
+    work = Reporting()
+    async with running(bench, work) as (job, leases, _):
+        work.report({"done": 3, "total": 10})
+        await leases.beat()
+        work.report({"done": 10, "total": 10})
+    assert (await bench.job(job.job_id)).progress == {"done": 10, "total": 10}
+
+
+async def test_a_job_that_was_faster_than_a_heartbeat_has_no_progress(bench: Bench) -> None:
+    """Its result tells all."""
+    work = Reporting()
+    async with running(bench, work) as (job, _, _):
+        work.report({"done": 10, "total": 10})
+    assert (await bench.job(job.job_id)).progress is None
+
+
 async def test_a_cancel_is_heard_at_once(bench: Bench) -> None:
     """Over Valkey, long before the next beat, which is ten seconds away."""
     orders, stands = Orders(bench.redis), asyncio.Event()
