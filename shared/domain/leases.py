@@ -18,7 +18,7 @@ MAX_LOST_ATTEMPTS = 3
 class ClaimedJob:
     """A job this worker has the lease of.
 
-    `queue_wait_ms` is the time from due to claimed and `blocked_ms` the part of it that a pause or a limit took;
+    `queue_wait_ms` is the time from queued to claimed and `blocked_ms` the part of it that a pause or a limit took;
     `claim_ms` is the time from the worker's taking the ring to its lease. All in milliseconds.
     """
 

@@ -18,7 +18,7 @@ from shared.storage.storable import storable_json, storable_or_none
 
 CLAIMED_COLUMNS = """
     j.job_id, j.kind, j.queue, j.spec::text as spec, j.attempt, j.max_attempts, j.dispatch_no, j.lease_token,
-    j.started_at, extract(epoch from now() - greatest(j.run_at, j.created_at)) * 1000 as queue_wait_ms,
+    j.started_at, extract(epoch from j.started_at - coalesce(j.queued_at, j.created_at)) * 1000 as queue_wait_ms,
     j.run_at as due_at, j.principal_id, j.priority, j.queued_at, j.blocked_ms, j.snoozes, j.limit_key,
     j.traceparent, j.effect_id, j.progress, j.completion is not null as has_completion
 """

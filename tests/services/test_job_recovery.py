@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from job_bench import Bench, ring_of
 
 from shared.clock import utc_now
@@ -136,6 +137,28 @@ async def test_a_rescued_job_runs_again(bench: Bench) -> None:
     execution, _ = bench.worker(succeed)
     await execution.run(ring_of(job, 2))
     assert (await bench.job(job.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_each_attempt_waited_since_it_was_queued(bench: Bench) -> None:
+    """What a worker took with it when it vanished is neither its own wait nor the next one's."""
+    job = await bench.submitted()
+    await vanish(bench, dispatch_no=1)
+    async with bench.database.transaction() as work:
+        await work.run(
+            "update jobs set run_at = now() - interval '100 s', created_at = now() - interval '100 s', "
+            "queued_at = now() - interval '100 s', started_at = now() - interval '90 s'"
+        )
+    await bench.recovery.rescue()
+
+    async def succeed(_: ClaimedJob, report: ReportProgress) -> Worked:
+        return Worked()
+
+    execution, _ = bench.worker(succeed)
+    await execution.run(ring_of(job, 2))
+    async with bench.database.transaction() as work:
+        lost, won = await JobStore(work).list_attempts(job.job_id)
+    assert lost.queue_wait_ms == pytest.approx(10_000, abs=1)
+    assert won.queue_wait_ms < 60_000
 
 
 async def vanish(bench: Bench, *, dispatch_no: int) -> None:
