@@ -45,7 +45,6 @@ def add_job_columns() -> None:
         sa.Column("queued_at", MOMENT),
         sa.Column("blocked_by", sa.Text),
         sa.Column("blocked_since", MOMENT),
-        sa.Column("blocked_until", MOMENT),
         sa.Column("blocked_ms", sa.Double, server_default=sa.text("0"), nullable=False),
         sa.Column("place_until", MOMENT),
         sa.Column("snoozes", sa.SmallInteger, server_default=sa.text("0"), nullable=False),
@@ -212,8 +211,7 @@ def downgrade() -> None:
     # Dropping a column drops the indexes that stand on it.
     for column in (
         "unique_key", "limit_key", "parent_id", "requeue_of", "effect_id", "traceparent", "completion", "queued_at",
-        "blocked_by", "blocked_since", "blocked_until", "blocked_ms", "place_until", "snoozes", "error_fingerprint",
-        "progress",
+        "blocked_by", "blocked_since", "blocked_ms", "place_until", "snoozes", "error_fingerprint", "progress",
     ):  # fmt: skip
         op.drop_column("jobs", column)
     op.drop_index("ix_jobs_deadline", "jobs")

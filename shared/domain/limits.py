@@ -53,12 +53,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """How many jobs may start, and why no more may; `retry_at` is when a rate lets the next one go."""
+    """How many jobs may start, and why no more may."""
 
     count: int
     tat: datetime | None = None
     reason: BlockReason | None = None
-    retry_at: datetime | None = None
 
 
 def decide_admission(limit: Limit, *, running: int, wanted: int, now: datetime, promised: int = 0) -> Admission:
@@ -78,10 +77,7 @@ def decide_admission(limit: Limit, *, running: int, wanted: int, now: datetime, 
     tat += timedelta(seconds=count * step)
     if count == wanted:
         return Admission(count, tat)
-    if places <= conforming:
-        return Admission(count, tat, BlockReason.CONCURRENCY)
-    retry_at = tat + timedelta(seconds=(promised + 1) * step) - limit.rate.per
-    return Admission(count, tat, BlockReason.RATE, retry_at)
+    return Admission(count, tat, BlockReason.CONCURRENCY if places <= conforming else BlockReason.RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,6 @@ class Verdict:
     held: tuple[UUID, ...]
     tat: datetime | None
     reason: BlockReason | None = None
-    retry_at: datetime | None = None
 
 
 def decide_claims(limit: Limit, claimants: Sequence[Claimant], standing: Standing) -> Verdict:
@@ -121,13 +116,13 @@ def decide_claims(limit: Limit, claimants: Sequence[Claimant], standing: Standin
         promised=max(standing.promised - placed, 0),
     )
     if first.count < placed:
-        second = Admission(0, first.tat, first.reason, first.retry_at)
+        second = Admission(0, first.tat, first.reason)
     elif standing.has_blocked:
-        second = Admission(0, first.tat, second.reason or _reason_of(limit), second.retry_at)
+        second = Admission(0, first.tat, second.reason or _reason_of(limit))
     admitted = [one.job_id for one in ordered[: first.count]]
     admitted += [one.job_id for one in ordered[placed : placed + second.count]]
     held = tuple(one.job_id for one in ordered if one.job_id not in admitted)
-    return Verdict(tuple(admitted), held, second.tat, second.reason, second.retry_at)
+    return Verdict(tuple(admitted), held, second.tat, second.reason)
 
 
 def _reason_of(limit: Limit) -> BlockReason:

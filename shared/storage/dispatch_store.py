@@ -9,7 +9,7 @@ from shared.domain.jobs import Failure, Ring
 from shared.domain.leases import JobChange
 from shared.storage.database import UnitOfWork
 from shared.storage.epoch_store import BROKER
-from shared.storage.job_store import change_of, ring_of
+from shared.storage.job_store import HELD_NO_MORE, change_of, ring_of
 from shared.storage.lease_store import error_of
 
 _FIRST = (datetime.fromtimestamp(0).astimezone(), UUID(int=0))
@@ -138,8 +138,8 @@ class DispatchStore:
     async def expire_due(self, *, limit: int, error: Failure) -> list[JobChange]:
         """End the waiting jobs whose deadline has passed, saying `error` of them."""
         rows = await self._work.fetch(
-            """
-            update jobs set state = 'expired', finished_at = now(), error = $2::jsonb, blocked_by = null,
+            f"""
+            update jobs set state = 'expired', finished_at = now(), error = $2::jsonb, {HELD_NO_MORE},
                             version = version + 1, updated_at = now()
             where job_id in (select job_id from jobs
                              where state in ('queued', 'retrying', 'scheduled') and expires_at <= now()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from shared.domain.jobs import BlockReason, Ring
 from shared.domain.leases import ClaimedJob, JobChange
 from shared.domain.limits import PLACE_KEPT, Claimant, Verdict, decide_admission, decide_claims
 from shared.storage.database import UnitOfWork
-from shared.storage.job_store import change_of, ring_of
+from shared.storage.job_store import HELD_NO_MORE, change_of, ring_of
 from shared.storage.lease_store import LeaseStore
 from shared.storage.limit_store import IS_HELD, LimitStore
 
@@ -21,10 +21,8 @@ RELEASE_BATCH = 500
 RELEASE_AT_ONCE = 2000
 """How many are over all limits; what is left is let go by the next run, which follows at once."""
 
-_LET_GO = """
-    blocked_by = null, blocked_since = null, blocked_until = null,
-    blocked_ms = blocked_ms + extract(epoch from now() - blocked_since) * 1000,
-    dispatch_no = dispatch_no + 1, dispatched_at = null, version = version + 1, updated_at = now()
+_LET_GO = f"""
+    {HELD_NO_MORE}, dispatch_no = dispatch_no + 1, dispatched_at = null, version = version + 1, updated_at = now()
 """
 
 
@@ -34,14 +32,6 @@ class Released:
 
     rings: list[Ring]
     changes: list[JobChange]
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a job is parked, and until when at least."""
-
-    reason: BlockReason
-    until: datetime | None = None
 
 
 class HoldStore:
@@ -59,13 +49,11 @@ class HoldStore:
         What is neither claimed nor parked was stale.
         """
         waiting = await self._lock_waiting([ring for ring, _ in rings])
-        paused = {row.job_id: Hold(BlockReason.PAUSED) for row in waiting if row.is_paused}
+        paused = {row.job_id: BlockReason.PAUSED for row in waiting if row.is_paused}
         unpaused = [row for row in waiting if not row.is_paused]
         verdicts = await self._judge([row for row in unpaused if row.limit_key is not None])
         held = paused | {
-            job_id: Hold(verdict.reason or BlockReason.CONCURRENCY, verdict.retry_at)
-            for verdict in verdicts
-            for job_id in verdict.held
+            job_id: verdict.reason or BlockReason.CONCURRENCY for verdict in verdicts for job_id in verdict.held
         }
         free = {row.job_id for row in unpaused} - set(held)
         changes = await self._park(held) if held else []
@@ -207,19 +195,18 @@ class HoldStore:
                 ).count
         return rooms
 
-    async def _park(self, held: Mapping[UUID, Hold]) -> list[JobChange]:
+    async def _park(self, held: Mapping[UUID, BlockReason]) -> list[JobChange]:
         rows = await self._work.fetch(
             """
             update jobs j
-            set blocked_by = h.reason, blocked_since = now(), blocked_until = h.until, place_until = null,
-                dispatched_at = null, version = version + 1, updated_at = now()
-            from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as h (job_id, reason, until)
+            set blocked_by = h.reason, blocked_since = now(), place_until = null, dispatched_at = null,
+                version = version + 1, updated_at = now()
+            from unnest($1::uuid[], $2::text[]) as h (job_id, reason)
             where j.job_id = h.job_id and j.state = 'queued'
             returning j.job_id, j.version, j.state
             """,
             list(held),
-            [hold.reason.value for hold in held.values()],
-            [hold.until for hold in held.values()],
+            [reason.value for reason in held.values()],
         )
         return [change_of(row) for row in rows]
 

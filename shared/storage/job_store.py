@@ -49,11 +49,16 @@ INSERT_JOBS = """
                unique_key, limit_key, parent_id, completion, traceparent, requeue_of, effect_id)
 """
 """Takes the `insert_values` of jobs, as `n`; an order or what to do on a conflict may follow."""
-CANCEL = """
-    state = case when jobs.state = 'running' then 'running' else 'cancelled' end,
-    finished_at = case when jobs.state <> 'running' then now() end,
-    cancel_requested_at = coalesce(jobs.cancel_requested_at, now()), blocked_by = null,
-    version = jobs.version + 1, updated_at = now()
+HELD_NO_MORE = """
+    blocked_by = null, blocked_since = null,
+    blocked_ms = blocked_ms + coalesce(extract(epoch from now() - blocked_since) * 1000, 0)
+"""
+"""Ends what a pause or a limit held back, and counts for how long it did."""
+CANCEL = f"""
+    state = case when state = 'running' then 'running' else 'cancelled' end,
+    finished_at = case when state <> 'running' then now() end,
+    cancel_requested_at = coalesce(cancel_requested_at, now()), {HELD_NO_MORE},
+    version = version + 1, updated_at = now()
 """
 """Ends a waiting job and asks for the end of a running one."""
 

@@ -19,10 +19,12 @@ from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import AttemptOutcome, BlockReason, Job, JobState
 from shared.domain.leases import ClaimedJob, JobEnd
 from shared.domain.limits import Limit, Rate
+from shared.domain.timeline import TimeSegment, timeline_of
 from shared.services.holds import Holds
 from shared.storage.hold_store import HoldStore
 from shared.storage.job_store import JobStore
 from shared.storage.limit_store import LimitStore
+from shared.storage.timeline_store import TimelineStore
 from shared.task_queue import RUN_JOB
 from worker.doorbell import DoorbellWorker
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
@@ -216,6 +218,24 @@ async def test_an_end_and_a_hold_at_once_leave_no_job_behind(bench: Bench) -> No
     await ending
     assert (await bench.job(second.job_id)).blocked_by is None
     assert f"{second.job_id}:2" in await bench.rung()
+
+
+async def test_of_a_job_that_ended_while_held_the_time_held_is_told(bench: Bench) -> None:
+    """Whether it was cancelled or came to its deadline; its timeline has the pause, not a wait for a worker."""
+    await set_paused(bench, is_paused=True)
+    cancelled, expired = [await bench.submitted(expires_at=utc_now() + timedelta(hours=1)) for _ in range(2)]
+    async with bench.database.transaction() as work:
+        rings = [(ring_of(job), uuid4()) for job in (cancelled, expired)]
+        await HoldStore(work).settle(rings, owner="w", lease=bench.lease)
+    await bench.control.cancel(cancelled.job_id)
+    async with bench.database.transaction() as work:
+        await work.run("update jobs set expires_at = now() where job_id = $1", expired.job_id)
+    await bench.recovery.expire()
+    for job in (cancelled, expired):
+        async with bench.database.transaction() as work:
+            life = await TimelineStore(work).find_life(job.job_id)
+        assert life is not None
+        assert timeline_of(life, (), now=utc_now()).totals[TimeSegment.BLOCKED] > timedelta(0)
 
 
 async def somebody_waits(bench: Bench) -> None:

@@ -80,7 +80,6 @@ class JobRow(Row):
     queued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     blocked_by: Mapped[str | None] = mapped_column(Text)
     blocked_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    blocked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     blocked_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
     place_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     snoozes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
