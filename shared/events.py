@@ -19,6 +19,9 @@ ORDER_CHANNEL = "tocsin:events:orders"
 PUBLISH_TIMEOUT_SECONDS = 2.0
 RECONNECT_SECONDS = 0.5
 
+MAX_PENDING = 100_000
+"""How many changes wait to be told at most, while Redis is slow; what is beyond it is found by reading."""
+
 SILENCE_SECONDS = 10.0
 """A subscription that hears nothing for this long asks whether it still stands, and for as long again for an answer."""
 
@@ -40,7 +43,9 @@ class JobEvents:
             await _publish(self._redis, JOB_CHANNEL, body)
 
     def publish_soon(self, changes: Sequence[JobChange]) -> None:
-        """Tell the changes without waiting; those that come together share a message."""
+        """Tell the changes without waiting; those that come together share a message, beyond the bound they are lost."""
+        if len(self._pending) + len(changes) > MAX_PENDING:
+            return
         self._pending.extend(changes)
         if self._publisher is None and self._pending:
             self._publisher = asyncio.create_task(self._publish_pending())

@@ -11,7 +11,9 @@ from silent_proxy import SilentProxy, redis_socket_of, redis_url_by, silent_prox
 
 from shared import events
 from shared.broker import connect_redis
-from shared.events import Orders
+from shared.domain.jobs import JobState
+from shared.domain.leases import JobChange
+from shared.events import JobEvents, Orders
 
 WAIT_SECONDS = 20
 
@@ -46,6 +48,24 @@ async def client(proxy: SilentProxy, redis_url: str) -> AsyncIterator[ArqRedis]:
     client = connect_redis(redis_url_by(proxy, redis_url))
     yield client
     await client.aclose(close_connection_pool=True)
+
+
+async def test_changes_that_cannot_be_told_do_not_pile_up(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound they are lost, and later ones are told again."""
+    monkeypatch.setattr(events, "MAX_PENDING", 3)
+    job_events = JobEvents(redis)
+    first, lost, later = (JobChange(uuid4(), version, JobState.QUEUED) for version in (1, 2, 3))
+    heard: asyncio.Queue[JobChange] = asyncio.Queue()
+    stands = asyncio.Event()
+    listening = asyncio.create_task(JobEvents(redis).listen(heard.put_nowait, reconnected=stands.set))
+    async with asyncio.timeout(WAIT_SECONDS):
+        await stands.wait()
+        job_events.publish_soon([first] * 3)
+        job_events.publish_soon([lost])
+        await job_events.drain()
+        job_events.publish_soon([later])
+        assert [await heard.get() for _ in range(4)] == [first, first, first, later]
+    listening.cancel()
 
 
 async def test_an_order_is_heard_by_every_listener(redis: Redis) -> None:
