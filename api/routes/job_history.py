@@ -108,6 +108,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, object]:
         "attempt": attempt.attempt,
         "dispatch_no": attempt.dispatch_no,
         "worker_id": attempt.worker_id,
+        "worker_version": attempt.worker_version,
         "started_at": attempt.started_at,
         "finished_at": attempt.finished_at,
         "outcome": attempt.outcome.value,

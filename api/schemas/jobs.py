@@ -98,6 +98,7 @@ class AttemptView(View):
     attempt: int
     dispatch_no: int
     worker_id: str
+    worker_version: str | None
     started_at: datetime
     finished_at: datetime
     outcome: AttemptOutcome

@@ -162,7 +162,7 @@ class LeaseStore:
     async def add_attempts(
         self, ends: Sequence[JobEnd], *, owner: str, accepted: Mapping[UUID, JobChange], version: str | None = None
     ) -> None:
-        """Write down each try, with the worker's `version` where it is known.
+        """Write down each try, with the worker's `version`; without it, the one that the worker reported of itself.
 
         Those whose job is not among `accepted` came too late and are `fenced`: they say more than the `lost` that
         upkeep wrote down for them. Any other try already written (the commit's answer was lost and the write repeated)
@@ -175,7 +175,8 @@ class LeaseStore:
                                       message, queue_wait_ms, run_ms, detail, worker_version, fingerprint, due_at,
                                       queued_at, blocked_ms, claim_ms)
             select job_id, attempt, dispatch_no, $11, started_at, finished_at, outcome, code, message, queue_wait_ms,
-                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb, $12, fingerprint,
+                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb,
+                   coalesce($12::text, (select version from workers where workers.worker_id = $11)), fingerprint,
                    due_at, queued_at, blocked_ms, claim_ms
             from unnest($1::uuid[], $2::int2[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::text[],
                         $7::text[], $8::text[], $9::float8[], $10::text[], $13::text[], $14::timestamptz[],

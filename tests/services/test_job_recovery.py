@@ -1,6 +1,7 @@
 """Upkeep queues what is due, ends what is late, takes back what a vanished worker left; never twice."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from shared.clock import utc_now
 from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobState
 from shared.domain.leases import MAX_LOST_ATTEMPTS, ClaimedJob
+from shared.services.vitals import Vitals
 from shared.storage.job_store import JobStore
+from shared.storage.worker_store import WorkerStore
 
 
 async def test_due_jobs_are_promoted_once(bench: Bench) -> None:
@@ -137,6 +140,19 @@ async def test_a_rescued_job_runs_again(bench: Bench) -> None:
     execution, _ = bench.worker(succeed)
     await execution.run(ring_of(job, 2))
     assert (await bench.job(job.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_a_lost_attempt_names_the_version_of_its_worker(bench: Bench) -> None:
+    """The worker cannot say it any more, but it had reported itself: a version that kills its workers is found out."""
+    job = await bench.submitted()
+    report = Vitals("gone").report(busy=1, lag_seconds=0.0, lease_seconds=30.0)
+    async with bench.database.transaction() as work:
+        await WorkerStore(work).report(replace(report, version="0.0.9"))
+    await vanish(bench, dispatch_no=1)
+    await bench.recovery.rescue()
+    async with bench.database.transaction() as work:
+        (lost,) = await JobStore(work).list_attempts(job.job_id)
+    assert lost.worker_version == "0.0.9"
 
 
 async def test_each_attempt_waited_since_it_was_queued(bench: Bench) -> None:
