@@ -43,7 +43,7 @@ class JobEvents:
             await _publish(self._redis, JOB_CHANNEL, body)
 
     def publish_soon(self, changes: Sequence[JobChange]) -> None:
-        """Tell the changes without waiting; those that come together share a message, beyond the bound they are lost."""
+        """Tell the changes without waiting, together those that come together; beyond the bound they are lost."""
         if len(self._pending) + len(changes) > MAX_PENDING:
             return
         self._pending.extend(changes)

@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -94,14 +95,18 @@ class JobExecution:
         ):
             end = _with_news(await self._attempt(claimed, lease), lease)
             # What was found is written down even when this task is cancelled meanwhile.
-            recording = asyncio.create_task(self._record(end))
-            self._recordings.add(recording)
-            recording.add_done_callback(self._recordings.discard)
-            is_recorded = await asyncio.shield(recording)
+            is_recorded = await asyncio.shield(self._begin(self._record(end)))
             outcome = end.outcome if is_recorded else AttemptOutcome.FENCED
             tell_attempt(attempted, end, outcome=outcome)
             _log.info("attempt_ended", kind=claimed.kind.value, outcome=outcome.value, state=end.state.value)
             return outcome
+
+    def _begin(self, recording: Coroutine[Any, Any, bool]) -> "asyncio.Task[bool]":
+        """Begin what `drain` waits for."""
+        task = asyncio.create_task(recording)
+        self._recordings.add(task)
+        task.add_done_callback(self._recordings.discard)
+        return task
 
     async def drain(self) -> None:
         """Wait until everything ended so far is recorded, rung and told, for a clean stop."""
@@ -117,10 +122,21 @@ class JobExecution:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
-                    return await self._claims.submit((ring, token))
+                    claiming = self._claims.add((ring, token))
+                    return await asyncio.shield(claiming)
                 except (StorageUnavailableError, BufferFullError) as error:
                     _log.warning("ring_not_claimed_yet", job_id=str(ring.job_id), error=repr(error))
+                except asyncio.CancelledError:
+                    self._begin(self._hand_back(claiming))
+                    raise
                 await _pause()
+
+    async def _hand_back(self, claiming: "asyncio.Future[ClaimedJob | None]") -> bool:
+        """Give back what a claim may yet get that nobody waits for any more, instead of letting its lease run out."""
+        with suppress(StorageUnavailableError):
+            if claimed := await claiming:
+                return await self._record(end_of_interruption(claimed, is_cancel_requested=False, now=self._clock()))
+        return False
 
     async def _attempt(self, claimed: ClaimedJob, lease: Lease) -> JobEnd:
         task = asyncio.create_task(self._work(claimed, lease))

@@ -67,6 +67,25 @@ async def test_a_stale_ring_is_dropped(bench: Bench) -> None:
     assert await bench.outcomes(job.job_id) == ["succeeded"]
 
 
+async def test_a_claim_that_outlives_its_task_is_handed_back(bench: Bench) -> None:
+    """A worker stopped while the database makes it wait keeps no lease that nobody works under."""
+    job = await bench.submitted()
+    execution, _ = bench.worker(succeed)
+    async with bench.database.transaction() as work:
+        await work.run("select from jobs for update")
+        running = asyncio.create_task(execution.run(ring_of(job)))
+        async with asyncio.timeout(30), bench.database.transaction() as watch:
+            while not await watch.fetch("select 1 from pg_locks where not granted"):
+                pass
+        running.cancel()
+        await asyncio.wait([running])
+    await execution.drain()
+    back = await bench.job(job.job_id)
+    assert (back.state, back.attempt, back.dispatch_no) == (JobState.QUEUED, 0, 2)
+    assert await bench.outcomes(job.job_id) == ["released"]
+    assert f"{job.job_id}:2" in await bench.rung()
+
+
 async def test_a_job_rung_twice_at_once_runs_once(bench: Bench) -> None:
     """Neither two rings in one batch nor two workers claim a job twice."""
     job = await bench.submitted()
