@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -108,10 +109,16 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(problem_kinds.NOT_FOUND, what)
 
 
+_PARAMETER_WORDS = MappingProxyType(
+    {"extra_forbidden": "there is no such parameter here", "uuid_parsing": "Input should be a UUID"}
+)
+"""What is said in words of our own; the library speaks of fields, and quotes what was sent."""
+
+
 def _parameter_error(error: Mapping[str, Any]) -> dict[str, str]:
     # The input itself is left out: it may be a secret.
     return {
-        "detail": str(error["msg"]).removeprefix("Value error, "),
+        "detail": _PARAMETER_WORDS.get(error["type"], str(error["msg"]).removeprefix("Value error, ")),
         "parameter": ".".join(str(part) for part in error["loc"][1:]),
     }
 

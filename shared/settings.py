@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="An API key with every right, beside those made by `tocsin keys create`.",
+        description="An API key with every right, 16 characters or more, beside those made by `tocsin keys create`.",
     )
     workers: int = Field(default=2, ge=0, le=64, description="How many worker processes `tocsin up` starts.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -81,6 +81,16 @@ async def test_every_error_is_a_problem(
     assert problem["instance"] == f"/requests/{response.headers['x-request-id']}"
 
 
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [("colour=red", "there is no such parameter here"), ("parent_id=s3cret", "Input should be a UUID")],
+)
+async def test_a_wrong_parameter_is_not_quoted(client: httpx2.AsyncClient, query: str, detail: str) -> None:
+    """It is named, and told in the same words wherever it stands."""
+    (error,) = (await client.get(f"/api/v1/jobs?{query}")).json()["errors"]
+    assert error == {"detail": detail, "parameter": query.partition("=")[0]}
+
+
 @pytest.mark.parametrize("name", KINDS)
 async def test_every_kind_of_problem_has_a_page(client: httpx2.AsyncClient, name: str) -> None:
     """The type's URI leads to what it means and what to do."""
