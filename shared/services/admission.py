@@ -8,7 +8,6 @@ import structlog
 from shared.domain.jobs import JobKind
 from shared.domain.queues import Intake, Refusal, decide_intake, start_delay_seconds
 from shared.services.queues import FRESH_SECONDS, Queues
-from shared.storage.errors import StorageUnavailableError
 
 _log = structlog.get_logger()
 
@@ -57,11 +56,11 @@ class Admission:
         return 1.0 if reading is None else start_delay_seconds(reading.figures[kind])
 
     async def run(self) -> None:
-        """Measure until cancelled; while the database is away the latest figures stand."""
+        """Measure until cancelled; while that fails the latest figures stand."""
         while True:
             try:
                 await self._queues.measure()
-            except StorageUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find it gone
                 _log.warning("queues_not_measured", error=repr(error))
             await asyncio.sleep(self._pause_seconds())
 

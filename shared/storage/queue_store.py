@@ -1,6 +1,6 @@
 """What is set of queues, and how they stand: counted up to bounds, rates from the latest rows alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ class QueueStore:
         rows = await self._work.fetch(
             "select queue, paused_at, draining_at, changed_by, reason, admission_limit from queues"
         )
-        return dict.fromkeys(JobKind, QueueSettings()) | {_KIND_OF[row.queue]: _settings_of(row) for row in rows}
+        return dict.fromkeys(JobKind, QueueSettings()) | {kind: _settings_of(row) for kind, row in _by_kind(rows)}
 
     async def set_flow(
         self, kind: JobKind, *, is_paused: bool | None, is_draining: bool | None, by: str, reason: str | None
@@ -103,8 +103,7 @@ class QueueStore:
             OLDEST_AMONG,
         )
         blocked = await self._count_blocked(max(count_at_most.values()))
-        for row in rows:
-            kind = _KIND_OF[row.queue]
+        for kind, row in _by_kind(rows):
             held = blocked.get(kind, {})
             figures[kind] = replace(
                 figures[kind],
@@ -126,8 +125,8 @@ class QueueStore:
             COUNT_AT_MOST,
         )
         found: dict[JobKind, dict[BlockReason, int]] = {}
-        for row in rows:
-            found.setdefault(_KIND_OF[row.queue], {})[BlockReason(row.blocked_by)] = row.n
+        for kind, row in _by_kind(rows):
+            found.setdefault(kind, {})[BlockReason(row.blocked_by)] = row.n
         return found
 
     async def _count_others(self, figures: dict[JobKind, QueueFigures]) -> None:
@@ -140,8 +139,7 @@ class QueueStore:
             """,
             COUNT_AT_MOST,
         )
-        for row in rows:
-            kind = _KIND_OF[row.queue]
+        for kind, row in _by_kind(rows):
             is_estimate = figures[kind].is_estimate or row.n >= COUNT_AT_MOST
             figures[kind] = replace(figures[kind], **{row.state: row.n}, is_estimate=is_estimate)
 
@@ -156,8 +154,7 @@ class QueueStore:
             _first_id_of(now - timedelta(seconds=RATE_SECONDS)),
             RATE_ROWS,
         )
-        for row in rows:
-            kind = _KIND_OF[row.queue]
+        for kind, row in _by_kind(rows):
             figures[kind] = replace(figures[kind], arrivals=_flow_of(row, (now - row.since).total_seconds()))
 
     async def _measure_ends(self, figures: dict[JobKind, QueueFigures]) -> None:
@@ -174,8 +171,7 @@ class QueueStore:
             timedelta(seconds=RATE_SECONDS),
             RATE_ROWS,
         )
-        for row in rows:
-            kind = _KIND_OF[row.queue]
+        for kind, row in _by_kind(rows):
             figures[kind] = replace(
                 figures[kind],
                 ends=_flow_of(row, row.seconds),
@@ -196,6 +192,11 @@ class QueueStore:
                 own = row.slots if len(row.queues) == 1 else slots[kind]
                 found = figures[kind]
                 figures[kind] = replace(found, workers=found.workers + 1, slots=found.slots + own)
+
+
+def _by_kind(rows: Sequence[Row[Any]]) -> list[tuple[JobKind, Row[Any]]]:
+    """The rows of the queues that are kinds of jobs; a drill has one of its own."""
+    return [(_KIND_OF[row.queue], row) for row in rows if row.queue in _KIND_OF]
 
 
 def _settings_of(row: Row[Any]) -> QueueSettings:

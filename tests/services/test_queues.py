@@ -1,9 +1,12 @@
 """Queues measured, steered, and closed to what they cannot hold."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+import structlog.testing
 from job_bench import Bench, new_job, ring_of
 
 from shared.clock import utc_now
@@ -11,9 +14,11 @@ from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobKind
 from shared.domain.leases import ClaimedJob
 from shared.domain.limits import Limit
+from shared.services import admission
 from shared.services.admission import Admission, QueueDrainingError, QueueFullError
 from shared.services.queues import Queues
 from shared.storage.job_store import JobStore
+from shared.storage.lease_store import LeaseStore
 from shared.storage.limit_store import LimitStore
 
 SLOTS = {JobKind.COLLECT: 20, JobKind.NOTIFY: 100, JobKind.REQUEUE: 2}
@@ -57,6 +62,24 @@ async def test_a_queue_is_measured_by_what_its_rows_say(bench: Bench, queues: Qu
     assert (collect.waiting, collect.arrivals.count, collect.ends.count) == (1, 1, 0)
     assert collect.oldest_seconds is not None
     assert 30 <= collect.oldest_seconds < 60
+
+
+async def test_queues_that_are_no_kinds_of_jobs_are_passed_over(bench: Bench, queues: Queues) -> None:
+    """A drill stages its losses on a queue of its own, in every state."""
+    jobs = [await bench.submitted() for _ in range(4)]
+    execution, _ = bench.worker(succeed)
+    await execution.run(ring_of(jobs[0]))
+    async with bench.database.transaction() as work:
+        claimed, _ = await LeaseStore(work).claim_queued(
+            [(ring_of(jobs[1]), uuid4())], owner="doctor", lease=timedelta(seconds=1)
+        )
+        await work.run("update jobs set blocked_by = 'paused' where job_id = $1", jobs[2].job_id)
+        await work.run("update jobs set queue = 'tocsin:drill:1'")
+        await work.run("insert into queues (queue) values ('tocsin:drill:1')")
+    assert set(claimed) == {jobs[1].job_id}
+    await insert(bench, 1)
+    found = (await queues.measure()).figures[JobKind.NOTIFY]
+    assert (found.waiting, found.running, found.arrivals.count, found.ends.count) == (1, 0, 1, 0)
 
 
 async def test_a_count_at_its_bound_says_that_there_may_be_more(bench: Bench, queues: Queues) -> None:
@@ -135,17 +158,28 @@ async def test_pausing_twice_keeps_the_moment(bench: Bench, queues: Queues) -> N
     assert (first.changed_by, first.reason, second.changed_by, second.reason) == ("anna", "upgrade", "ben", None)
 
 
-async def test_admission_measures_in_the_background(bench: Bench, queues: Queues) -> None:
-    """A process learns of a full queue without being asked to."""
+async def reached(is_reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            await asyncio.sleep(0)
+            if is_reached():
+                return
+
+
+async def test_admission_measures_in_the_background(
+    bench: Bench, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process learns of a full queue without being asked to, also after an error that nobody foresaw."""
     await insert(bench, 10)
-    measuring = asyncio.create_task(Admission(queues).run())
-    try:
-        async with asyncio.timeout(30):
-            while True:
-                await asyncio.sleep(0)
-                if queues.latest is not None:
-                    break
-    finally:
-        measuring.cancel()
+    monkeypatch.setattr(admission, "FRESH_SECONDS", 0.01)
+    monkeypatch.setattr(queues, "default_limit", None)
+    with structlog.testing.capture_logs() as logged:
+        measuring = asyncio.create_task(Admission(queues).run())
+        try:
+            await reached(lambda: bool(logged))
+            monkeypatch.setattr(queues, "default_limit", 10)
+            await reached(lambda: queues.latest is not None)
+        finally:
+            measuring.cancel()
     with pytest.raises(QueueFullError):
         Admission(queues).check(JobKind.NOTIFY)
