@@ -273,8 +273,8 @@ class TestTimeline:
         waits = WaitsView.model_validate_json((await client.get("/api/v1/stats/waits?window=5m")).content)
         assert (waits.jobs, waits.is_sample) == (3, False)
         assert sum(each.share for each in waits.segments) == pytest.approx(1, abs=1e-4)
-        ring = next(each for each in waits.segments if each.segment == "ring")
-        assert 0 < ring.p50_ms <= ring.p99_ms <= ring.max_ms
+        claim = next(each for each in waits.segments if each.segment == "claim")
+        assert 0 < claim.p50_ms <= claim.p99_ms <= claim.max_ms
         assert (await client.get("/api/v1/stats/waits?kind=collect")).json()["jobs"] == 0
 
     @pytest.mark.parametrize("part", ["timeline", "children"])
