@@ -88,7 +88,10 @@ class RingRepair:
                 is_first = await EpochStore(work).record_if_unchanged(epoch, seen=seen)
             if not is_first:
                 return
-            _log.warning("redis_began_anew", epoch=epoch, before=seen or "none was known")
+            if seen is None:
+                _log.info("redis_known", epoch=epoch)
+            else:
+                _log.warning("redis_began_anew", epoch=epoch, before=seen)
         self._epoch = epoch
 
     async def reconcile(self, *, older_than: timedelta = RECONCILE_AFTER) -> int:
