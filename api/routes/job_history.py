@@ -20,8 +20,8 @@ from shared.domain.jobs import Attempt, JobKind
 from shared.domain.notifications import Channel
 from shared.domain.target_identity import mask_target
 from shared.domain.targets import Target
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.job_status_store import JobStatusStore
-from shared.storage.job_store import JobStore
 from shared.storage.sample_store import JobSample, SampleStore
 
 router = APIRouter(tags=["jobs"])
@@ -70,7 +70,7 @@ def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
 async def list_attempts(job_id: UUID, request: Request) -> Response:
     """List the tries at a job, the first one first; they are few, so that there is one page."""
     async with services_of(request).context.database.transaction() as work:
-        attempts = await JobStore(work).list_attempts(job_id)
+        attempts = await AttemptStore(work).list_of(job_id)
         is_known = bool(attempts) or await JobStatusStore(work).exists(job_id)
     if not is_known:
         raise services_of(request).reading.missing(job_id)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from shared.domain.fingerprints import fingerprint_of
 from shared.domain.jobs import DEFAULT_PRIORITY, AttemptOutcome, Failure, JobKind, JobState, Ring, rank_of
 from shared.domain.samples import Sample
 
@@ -69,6 +70,21 @@ class JobEnd:
     detail: Mapping[str, Any] | None = None
     samples: Sequence[Sample] = ()
     progress: Mapping[str, Any] | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What the failure is grouped by, where there is one."""
+        return fingerprint_of(self.claimed.kind, self.failure) if self.failure else None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredLease:
+    """A job whose lease ran out, and who owned that; `lost_attempts` are those lost before."""
+
+    claimed: ClaimedJob
+    owner: str
+    lost_attempts: int
+    is_cancel_requested: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from shared.domain.jobs import AttemptOutcome, JobState, Ring
 from shared.domain.leases import ClaimedJob, JobEnd
 from shared.services.job_recovery import JobRecovery
 from shared.services.ring_repair import RingRepair
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.database import Database
 from shared.storage.drill_store import LEFT_FOR, PRINCIPAL, DrillStore
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.job_store import JobStore
 from shared.storage.lease_store import LeaseStore
 from shared.task_queue import TaskQueue, wake_key
 
@@ -105,11 +105,10 @@ class Drill:
         """Record a success under the lease that was lost."""
         end = JobEnd(claimed, JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED, self._clock())
         async with self._database.transaction() as work:
-            leases = LeaseStore(work)
-            accepted = await leases.end_if_leased([end])
-            await leases.add_attempts([end], owner=PRINCIPAL, accepted=accepted)
+            accepted = await LeaseStore(work).end_if_leased([end])
+            await AttemptStore(work).add([end], owner=PRINCIPAL, accepted=accepted)
             job = await DrillStore(work).get(claimed.job_id)
-            outcomes = {attempt.outcome for attempt in await JobStore(work).list_attempts(claimed.job_id)}
+            outcomes = {attempt.outcome for attempt in await AttemptStore(work).list_of(claimed.job_id)}
         has_held = not accepted and job.state is JobState.QUEUED and AttemptOutcome.FENCED in outcomes
         message = "" if has_held else f"the job is {job.state.value}, its attempts {', '.join(sorted(outcomes))}"
         return DrillResult(DrillCase.LATE, has_held, 0.0, message)

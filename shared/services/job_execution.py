@@ -21,6 +21,7 @@ from shared.domain.steps import Step, StepHook, no_hook
 from shared.services.announcer import Announcer
 from shared.services.attempt_telemetry import attempt_span, tell_attempt
 from shared.services.leases import Lease, Leases
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
@@ -201,9 +202,8 @@ class JobExecution:
 
     async def _flush_ends(self, ends: Sequence[JobEnd]) -> list[bool]:
         async with self._database.writing() as work:
-            leases = LeaseStore(work)
-            accepted = await leases.end_if_leased(ends)
-            await leases.add_attempts(ends, owner=self._leases.owner, accepted=accepted, version=VERSION)
+            accepted = await LeaseStore(work).end_if_leased(ends)
+            await AttemptStore(work).add(ends, owner=self._leases.owner, accepted=accepted, version=VERSION)
             kept = [end for end in ends if end.claimed.job_id in accepted]
             await SampleStore(work).record([sample for end in kept for sample in end.samples])
             completions = await CompletionStore(work).add_for(told_ends(kept, accepted))

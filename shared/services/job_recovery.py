@@ -6,8 +6,9 @@ import structlog
 
 from shared.clock import Clock
 from shared.domain.jobs import AttemptOutcome, Failure, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobChange, JobEnd, decide_rescue, next_ring, told_ends
+from shared.domain.leases import ExpiredLease, JobChange, JobEnd, decide_rescue, next_ring, told_ends
 from shared.services.announcer import Announcer
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
 from shared.storage.dispatch_store import DispatchStore
@@ -41,12 +42,12 @@ class JobRecovery:
             expired = await leases.lock_expired(limit=BATCH)
             now = self._clock()
             by_owner: dict[str, list[JobEnd]] = {}
-            for job, owner, lost, is_cancel in expired:
-                by_owner.setdefault(owner, []).append(_rescued(job, lost, is_cancel, now=now))
+            for lease in expired:
+                by_owner.setdefault(lease.owner, []).append(_rescued(lease, now=now))
             ends = [end for owned in by_owner.values() for end in owned]
             changes = await leases.end_if_leased(ends) if ends else {}
             for owner, owned in by_owner.items():
-                await leases.add_attempts(owned, owner=owner, accepted=changes)
+                await AttemptStore(work).add(owned, owner=owner, accepted=changes)
             completions = await CompletionStore(work).add_for(told_ends(ends, changes))
         self._announce(ends, list(changes.values()), completions)
         return len(ends)
@@ -67,15 +68,15 @@ class JobRecovery:
             _log.warning("jobs_rescued", queued=len(rescued), ended=len(ends) - len(rescued))
 
 
-def _rescued(job: ClaimedJob, lost_attempts: int, is_cancel_requested: bool, *, now: datetime) -> JobEnd:  # noqa: FBT001
+def _rescued(lease: ExpiredLease, *, now: datetime) -> JobEnd:
     decision = decide_rescue(
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        lost_attempts=lost_attempts + 1,
-        is_cancel_requested=is_cancel_requested,
+        attempt=lease.claimed.attempt,
+        max_attempts=lease.claimed.max_attempts,
+        lost_attempts=lease.lost_attempts + 1,
+        is_cancel_requested=lease.is_cancel_requested,
     )
     return JobEnd(
-        claimed=job,
+        claimed=lease.claimed,
         state=decision.state,
         outcome=AttemptOutcome.LOST,
         finished_at=now,

@@ -9,8 +9,6 @@ import msgspec
 from sqlalchemy import Row
 
 from shared.domain.jobs import (
-    Attempt,
-    AttemptOutcome,
     BlockReason,
     Job,
     JobKind,
@@ -78,19 +76,6 @@ class JobStore:
         rows = await self._work.fetch(f"select {_JOB_COLUMNS} from jobs where job_id = any($1::uuid[])", list(job_ids))
         return {row.job_id: _job_of(row) for row in rows}
 
-    async def list_attempts(self, job_id: UUID) -> list[Attempt]:
-        """All tries at a job, the first one first."""
-        rows = await self._work.fetch(
-            """
-            select job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code, message,
-                   queue_wait_ms, run_ms, detail, worker_version, fingerprint, due_at, queued_at, blocked_ms, claim_ms,
-                   recorded_at
-            from job_attempts where job_id = $1 order by attempt, dispatch_no
-            """,
-            job_id,
-        )
-        return [_attempt_of(row) for row in rows]
-
     async def cancel_if_live(self, job_id: UUID) -> JobChange | None:
         """Cancel a waiting job, or ask the worker of a running one to stop; None when the job has ended or is unknown.
 
@@ -148,8 +133,3 @@ def _job_of(row: Row[Any]) -> Job:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
     blocked_by = BlockReason(row.blocked_by) if row.blocked_by else None
     return Job(**values | {"kind": JobKind(row.kind), "state": JobState(row.state), "blocked_by": blocked_by})
-
-
-def _attempt_of(row: Row[Any]) -> Attempt:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    return Attempt(**values | {"outcome": AttemptOutcome(row.outcome)})

@@ -1,20 +1,18 @@
 """The leases of running jobs: claimed by compare-and-set, kept by heartbeats, fencing every later write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import Row
 
-from shared.domain.fingerprints import fingerprint_of
-from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState, Ring
-from shared.domain.leases import ClaimedJob, JobChange, JobEnd, LeaseAnswer, LeaseBeat
+from shared.domain.jobs import Failure, JobKind, JobState, Ring
+from shared.domain.leases import ClaimedJob, ExpiredLease, JobChange, JobEnd, LeaseAnswer, LeaseBeat
 from shared.storage.database import UnitOfWork
 from shared.storage.job_store import change_of
-from shared.storage.storable import storable_json, storable_or_none
+from shared.storage.storable import json_or_none
 
 CLAIMED_COLUMNS = """
     j.job_id, j.kind, j.queue, j.spec::text as spec, j.attempt, j.max_attempts, j.dispatch_no, j.lease_token,
@@ -106,7 +104,7 @@ class LeaseStore:
             """,
             [beat.job_id for beat in beats],
             [beat.token for beat in beats],
-            [_json(beat.progress) for beat in beats],
+            [json_or_none(beat.progress) for beat in beats],
             lease,
         )
         return {
@@ -149,69 +147,18 @@ class LeaseStore:
             [end.claimed.job_id for end in ends],
             [end.claimed.lease_token for end in ends],
             [end.state.value for end in ends],
-            [_json(end.result) for end in ends],
+            [json_or_none(end.result) for end in ends],
             [error_of(end.failure) for end in ends],
             [end.run_at for end in ends],
             [end.outcome.value for end in ends],
-            [_fingerprint(end) for end in ends],
-            [_json(end.progress) for end in ends],
+            [end.fingerprint for end in ends],
+            [json_or_none(end.progress) for end in ends],
             sorted(state.value for state in JobState if state.is_terminal),
         )
         return {row.job_id: change_of(row) for row in rows}
 
-    async def add_attempts(
-        self, ends: Sequence[JobEnd], *, owner: str, accepted: Mapping[UUID, JobChange], version: str | None = None
-    ) -> None:
-        """Write down each try, with the worker's `version`; without it, the one that the worker reported of itself.
-
-        Those whose job is not among `accepted` came too late and are `fenced`: they say more than the `lost` that
-        upkeep wrote down for them. Any other try already written (the commit's answer was lost and the write repeated)
-        stays as it is.
-        """
-        outcomes = [end.outcome if end.claimed.job_id in accepted else AttemptOutcome.FENCED for end in ends]
-        await self._work.run(
-            """
-            insert into job_attempts (job_id, attempt, dispatch_no, worker_id, started_at, finished_at, outcome, code,
-                                      message, queue_wait_ms, run_ms, detail, worker_version, fingerprint, due_at,
-                                      queued_at, blocked_ms, claim_ms)
-            select job_id, attempt, dispatch_no, $11, started_at, finished_at, outcome, code, message, queue_wait_ms,
-                   greatest(0, extract(epoch from finished_at - started_at) * 1000), detail::jsonb,
-                   coalesce($12::text, (select version from workers where workers.worker_id = $11)), fingerprint,
-                   due_at, queued_at, blocked_ms, claim_ms
-            from unnest($1::uuid[], $2::int2[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-                        $7::text[], $8::text[], $9::float8[], $10::text[], $13::text[], $14::timestamptz[],
-                        $15::timestamptz[], $16::float8[], $17::float8[])
-                 as a (job_id, attempt, dispatch_no, started_at, finished_at, outcome, code, message,
-                       queue_wait_ms, detail, fingerprint, due_at, queued_at, blocked_ms, claim_ms)
-            where exists (select from jobs where jobs.job_id = a.job_id)
-            on conflict (job_id, attempt, dispatch_no) do update
-            set outcome = excluded.outcome, finished_at = excluded.finished_at, code = excluded.code,
-                message = excluded.message, run_ms = excluded.run_ms, detail = excluded.detail,
-                worker_version = excluded.worker_version, fingerprint = excluded.fingerprint,
-                claim_ms = excluded.claim_ms, recorded_at = now()
-            where job_attempts.outcome = 'lost' and excluded.outcome = 'fenced'
-            """,
-            [end.claimed.job_id for end in ends],
-            [end.claimed.attempt for end in ends],
-            [end.claimed.dispatch_no for end in ends],
-            [end.claimed.started_at for end in ends],
-            [end.finished_at for end in ends],
-            [outcome.value for outcome in outcomes],
-            [end.failure.code if end.failure else None for end in ends],
-            [storable_or_none(end.failure.message if end.failure else None) for end in ends],
-            [end.claimed.queue_wait_ms for end in ends],
-            [_json(end.detail) for end in ends],
-            owner,
-            version,
-            [_fingerprint(end) for end in ends],
-            [end.claimed.due_at for end in ends],
-            [end.claimed.queued_at for end in ends],
-            [end.claimed.blocked_ms for end in ends],
-            [end.claimed.claim_ms for end in ends],
-        )
-
-    async def lock_expired(self, *, limit: int) -> list[tuple[ClaimedJob, str, int, bool]]:
-        """Jobs whose lease ran out, locked: each with its owner, its lost attempts so far and whether to cancel it."""
+    async def lock_expired(self, *, limit: int) -> list[ExpiredLease]:
+        """Jobs whose lease ran out, locked, the longest ago first."""
         rows = await self._work.fetch(
             f"""
             select {CLAIMED_COLUMNS}, lease_owner, lost_attempts, cancel_requested_at is not null as is_cancel_requested
@@ -220,22 +167,16 @@ class LeaseStore:
             """,
             limit,
         )
-        return [(claimed_of(row), row.lease_owner, row.lost_attempts, row.is_cancel_requested) for row in rows]
+        return [
+            ExpiredLease(claimed_of(row), row.lease_owner, row.lost_attempts, row.is_cancel_requested) for row in rows
+        ]
 
 
 def error_of(failure: Failure | None) -> str | None:
     """A failure as the job's `error` shows it, JSON."""
     if failure is None:
         return None
-    return _json({"code": failure.code, "message": failure.message})
-
-
-def _fingerprint(end: JobEnd) -> str | None:
-    return fingerprint_of(end.claimed.kind, end.failure) if end.failure else None
-
-
-def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else msgspec.json.encode(storable_json(value)).decode()
+    return json_or_none({"code": failure.code, "message": failure.message})
 
 
 def claimed_of(row: Row[Any]) -> ClaimedJob:

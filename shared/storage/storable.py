@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 
 def storable(text: str) -> str:
     """The text without NUL, and with `?` for each character that has no UTF-8."""
@@ -23,3 +25,8 @@ def storable_json(value: Any) -> Any:  # noqa: ANN401 - JSON is any value
     if isinstance(value, list | tuple):
         return [storable_json(each) for each in value]
     return value
+
+
+def json_or_none(value: Mapping[str, Any] | None) -> str | None:
+    """JSON as text, fit to be kept, of a value that may be missing."""
+    return None if value is None else msgspec.json.encode(storable_json(value)).decode()

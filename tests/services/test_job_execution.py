@@ -13,9 +13,9 @@ from shared.domain.jobs import AttemptOutcome, Failure, JobState
 from shared.domain.leases import ClaimedJob
 from shared.services import job_execution
 from shared.services.job_control import CancelOutcome
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.database import UnitOfWork
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.job_store import JobStore
 from shared.storage.lease_store import LeaseStore
 from shared.task_queue import TaskQueue
 
@@ -339,5 +339,5 @@ async def test_what_the_other_side_said_cannot_spoil_an_attempt(bench: Bench) ->
     execution, _ = bench.worker(babble)
     assert await execution.run(ring_of(job)) is AttemptOutcome.FAILED
     async with bench.database.transaction() as work:
-        (attempt,) = await JobStore(work).list_attempts(job.job_id)
+        (attempt,) = await AttemptStore(work).list_of(job.job_id)
     assert (attempt.message, attempt.detail) == ("nope", {"answer": ["?", 1]})

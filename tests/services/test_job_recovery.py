@@ -13,7 +13,7 @@ from shared.domain.attempts import ReportProgress, Worked
 from shared.domain.jobs import JobState
 from shared.domain.leases import MAX_LOST_ATTEMPTS, ClaimedJob
 from shared.services.vitals import Vitals
-from shared.storage.job_store import JobStore
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.worker_store import WorkerStore
 
 
@@ -92,7 +92,7 @@ async def test_the_jobs_of_several_vanished_workers_are_told_apart(bench: Bench)
         await work.run("update jobs set lease_owner = 'other' where job_id = $1", jobs[0].job_id)
     assert await bench.recovery.rescue() == 3
     async with bench.database.transaction() as work:
-        attempts = [(await JobStore(work).list_attempts(job.job_id))[0] for job in jobs]
+        attempts = [(await AttemptStore(work).list_of(job.job_id))[0] for job in jobs]
     assert [attempt.worker_id for attempt in attempts] == ["other", "gone", "gone"]
 
 
@@ -151,7 +151,7 @@ async def test_a_lost_attempt_names_the_version_of_its_worker(bench: Bench) -> N
     await vanish(bench, dispatch_no=1)
     await bench.recovery.rescue()
     async with bench.database.transaction() as work:
-        (lost,) = await JobStore(work).list_attempts(job.job_id)
+        (lost,) = await AttemptStore(work).list_of(job.job_id)
     assert lost.worker_version == "0.0.9"
 
 
@@ -172,7 +172,7 @@ async def test_each_attempt_waited_since_it_was_queued(bench: Bench) -> None:
     execution, _ = bench.worker(succeed)
     await execution.run(ring_of(job, 2))
     async with bench.database.transaction() as work:
-        lost, won = await JobStore(work).list_attempts(job.job_id)
+        lost, won = await AttemptStore(work).list_of(job.job_id)
     assert lost.queue_wait_ms == pytest.approx(10_000, abs=1)
     assert won.queue_wait_ms < 60_000
 

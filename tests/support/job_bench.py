@@ -24,6 +24,7 @@ from shared.services.leases import Leases
 from shared.services.retention import Retention
 from shared.services.ring_repair import RingRepair
 from shared.services.vitals import Vitals
+from shared.storage.attempt_store import AttemptStore
 from shared.storage.database import Database
 from shared.storage.job_store import JobStore
 from shared.task_queue import Doorbell, TaskQueue
@@ -90,7 +91,7 @@ class Bench:
     async def outcomes(self, job_id: UUID) -> list[str]:
         """How the job's attempts ended."""
         async with self.database.transaction() as work:
-            return [attempt.outcome.value for attempt in await JobStore(work).list_attempts(job_id)]
+            return [attempt.outcome.value for attempt in await AttemptStore(work).list_of(job_id)]
 
     async def expire_leases(self) -> None:
         """Let all leases run out now."""
