@@ -6,7 +6,16 @@ import structlog
 
 from shared.clock import Clock
 from shared.domain.jobs import AttemptOutcome, Failure, JobState, Ring
-from shared.domain.leases import ExpiredLease, JobChange, JobEnd, decide_rescue, next_ring, told_ends
+from shared.domain.leases import (
+    MAX_LOST_ATTEMPTS,
+    ExpiredLease,
+    JobChange,
+    JobEnd,
+    RescueReason,
+    decide_rescue,
+    next_ring,
+    told_ends,
+)
 from shared.services.announcer import Announcer
 from shared.storage.attempt_store import AttemptStore
 from shared.storage.completion_store import CompletionStore
@@ -17,6 +26,8 @@ from shared.storage.lease_store import LeaseStore
 _log = structlog.get_logger()
 
 BATCH = 500
+SILENT = "the worker that ran this job fell silent"
+CRASH_LOOP = f"{MAX_LOST_ATTEMPTS} workers that ran this job fell silent; it is not tried again"
 EXPIRED = Failure("expired", "it was not started before its deadline")
 
 
@@ -75,10 +86,11 @@ def _rescued(lease: ExpiredLease, *, now: datetime) -> JobEnd:
         lost_attempts=lease.lost_attempts + 1,
         is_cancel_requested=lease.is_cancel_requested,
     )
+    is_poison = decision.reason is RescueReason.CRASH_LOOP
     return JobEnd(
         claimed=lease.claimed,
         state=decision.state,
         outcome=AttemptOutcome.LOST,
         finished_at=now,
-        failure=Failure(decision.reason.value, "the worker that ran this job fell silent"),
+        failure=Failure(decision.reason.value, CRASH_LOOP if is_poison else SILENT),
     )

@@ -114,6 +114,7 @@ async def test_poison_is_stopped(bench: Bench) -> None:
     assert dead.state is JobState.FAILED
     assert dead.error is not None
     assert dead.error["code"] == "crash_loop"
+    assert dead.error["message"].startswith(f"{MAX_LOST_ATTEMPTS} workers")
     assert await bench.outcomes(job.job_id) == ["lost"] * MAX_LOST_ATTEMPTS
 
 
