@@ -1,5 +1,6 @@
 """When asking for a job again is worth it."""
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -46,3 +47,12 @@ def test_an_old_id_may_have_been_removed(made_days_ago: int, version: int, keep_
     milliseconds = int((NOW - timedelta(days=made_days_ago)).timestamp() * 1000)
     job_id = UUID(int=milliseconds << 80 | version << 76 | 0b10 << 62)
     assert is_past_keeping(job_id, now=NOW, keep_days=keep_days) is expected
+
+
+def test_an_entry_takes_no_more_memory_than_its_bytes() -> None:
+    """Thousands are kept in the cache; the writer's buffer of eight kilobytes must not stay behind each."""
+    tracemalloc.start()
+    entries = [entry_of(STATUS) for _ in range(100)]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 100 * (len(entries[0].body) + 2000)
