@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.domain.job_ids import made_at_seconds
 from shared.domain.jobs import Job, JobKind, JobState
 
 JOBS_PATH = "/api/v1/jobs"
@@ -29,9 +30,8 @@ def links_of(job_id: UUID) -> dict[str, str]:
 
 def is_past_keeping(job_id: UUID, *, now: datetime, keep_days: int) -> bool:
     """Whether a job made at the time that a UUIDv7 tells (RFC 9562) may have been removed; 0 days keep for ever."""
-    is_timed = job_id.version == 7  # noqa: PLR2004 - RFC 9562's number of the version.
-    made_at_seconds = (job_id.int >> 80) / 1000
-    return is_timed and keep_days > 0 and made_at_seconds < (now - timedelta(days=keep_days)).timestamp()
+    made_at = made_at_seconds(job_id)
+    return made_at is not None and keep_days > 0 and made_at < (now - timedelta(days=keep_days)).timestamp()
 
 
 @dataclass(frozen=True, slots=True)

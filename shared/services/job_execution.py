@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from shared.domain.steps import Step, StepHook, no_hook
 from shared.services.announcer import Announcer
 from shared.services.attempt_telemetry import attempt_span, tell_attempt
 from shared.services.leases import Lease, Leases
+from shared.services.vitals import VERSION
 from shared.storage.attempt_store import AttemptStore
 from shared.storage.completion_store import CompletionStore
 from shared.storage.database import Database
@@ -32,8 +32,6 @@ from shared.storage.sample_store import SampleStore
 from shared.telemetry import report_error
 
 _log = structlog.get_logger()
-
-VERSION = version("tocsin")
 
 WORK_TIMEOUT_SECONDS = 900.0
 """The most one attempt may take; a thousand targets of the longest timeout fit in, at the default bounds."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.domain.job_ids import first_id_of
 from shared.domain.job_status import JobFilter, JobStatus
 from shared.domain.jobs import JobKind, JobState
 from shared.storage.database import Reader, UnitOfWork
@@ -87,18 +88,14 @@ def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, 
         ("limit_key = {}", wanted.limit_key),
         ("state = 'failed' and error_fingerprint = {}", wanted.fingerprint),
         ("job_id < {}", before),
-        ("job_id < {}", _first_id_of(wanted.created_before, offset=timedelta(milliseconds=1))),
-        ("job_id > {}", _first_id_of(wanted.created_after, offset=-ID_LEAD)),
+        ("job_id < {}", _id_bound(wanted.created_before, offset=timedelta(milliseconds=1))),
+        ("job_id > {}", _id_bound(wanted.created_after, offset=-ID_LEAD)),
     )
     return ((term, value) for term, value in values if value is not None)
 
 
-def _first_id_of(moment: datetime | None, *, offset: timedelta) -> UUID | None:
-    """The least UUIDv7 of the millisecond `moment` + `offset` lies in."""
-    if moment is None:
-        return None
-    milliseconds = int((moment + offset).timestamp() * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+def _id_bound(moment: datetime | None, *, offset: timedelta) -> UUID | None:
+    return None if moment is None else first_id_of(moment + offset)
 
 
 def _status_of(row: Iterable[Any]) -> JobStatus:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row
 
+from shared.domain.job_ids import first_id_of
 from shared.domain.jobs import BlockReason, JobKind
 from shared.domain.queues import Flow, QueueFigures, QueueSettings
 from shared.storage.database import UnitOfWork
@@ -151,7 +151,7 @@ class QueueStore:
             from (select queue, created_at from jobs where job_id >= $1 order by job_id desc limit $2) latest
             group by queue
             """,
-            _first_id_of(now - timedelta(seconds=RATE_SECONDS)),
+            first_id_of(now - timedelta(seconds=RATE_SECONDS)),
             RATE_ROWS,
         )
         for kind, row in _by_kind(rows):
@@ -212,8 +212,3 @@ def _settings_of(row: Row[Any]) -> QueueSettings:
 def _flow_of(row: Row[Any], seconds: float) -> Flow:
     """The rate over a whole minute, or over the time that as many rows as are looked at reach back."""
     return Flow(row.n, max(seconds, 0.001) if row.total >= RATE_ROWS else RATE_SECONDS)
-
-
-def _first_id_of(moment: datetime) -> UUID:
-    """The least UUIDv7 (RFC 9562) of the moment's millisecond."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from shared.domain.job_ids import first_id_of
 from shared.domain.jobs import AttemptOutcome, JobKind, JobState
 from shared.domain.timeline import AttemptTimes, JobLife
 from shared.storage.database import UnitOfWork
@@ -35,7 +36,7 @@ class TimelineStore:
 
         Ids are ordered by time (RFC 9562), so that each part is found without a walk.
         """
-        bounds = [_first_id_of(start + (end - start) * number / slices) for number in range(slices + 1)]
+        bounds = [first_id_of(start + (end - start) * number / slices) for number in range(slices + 1)]
         rows = await self._work.fetch(
             f"""
             select j.* from unnest($1::uuid[], $2::uuid[]) as part (low, high)
@@ -65,11 +66,6 @@ class TimelineStore:
         for row in rows:
             attempts.setdefault(row.job_id, []).append(_attempt_of(row))
         return attempts
-
-
-def _first_id_of(moment: datetime) -> UUID:
-    """The least UUIDv7 of the moment's millisecond."""
-    return UUID(int=max(int(moment.timestamp() * 1000), 0) << 80)
 
 
 def _life_of(row: Row[Any]) -> JobLife:
