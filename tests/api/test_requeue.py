@@ -256,7 +256,7 @@ class TestTimeline:
         assert sum(total.ms for total in timeline.totals) == pytest.approx(timeline.total_ms)
         job = (await client.get(old)).json()
         assert timeline.ended_at.isoformat() == job["finished_at"].replace("Z", "+00:00")
-        assert {span.segment for span in timeline.spans} >= {"ring", "record"}
+        assert {span.segment for span in timeline.spans} >= {"claim", "record"}
         assert {span.worker_id for span in timeline.spans if span.segment == "record"} == {"worker-1"}
 
     async def test_a_living_jobs_time_goes_on(self, client: httpx2.AsyncClient, bench: Bench) -> None:
