@@ -130,5 +130,13 @@ async def _listen_once(
             elif message["type"] == "subscribe":
                 reconnected()
             elif message["type"] == "message":
-                heard(msgspec.json.decode(message["data"]))
+                _hear(heard, message["data"])
             is_asked = message is None
+
+
+def _hear(heard: Callable[[Any], None], body: bytes) -> None:
+    """Pass a message on; one that is not ours, or of a later version, must not make this process deaf."""
+    try:
+        heard(msgspec.json.decode(body))
+    except (ValueError, TypeError) as error:
+        _log.warning("event_not_understood", error=repr(error))

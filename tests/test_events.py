@@ -68,6 +68,21 @@ async def test_changes_that_cannot_be_told_do_not_pile_up(redis: Redis, monkeypa
     listening.cancel()
 
 
+async def test_a_message_that_is_not_ours_is_passed_over(redis: Redis) -> None:
+    """Neither what is no JSON, nor another shape, nor a state of a later version ends the listening."""
+    heard: asyncio.Queue[JobChange] = asyncio.Queue()
+    stands = asyncio.Event()
+    listening = asyncio.create_task(JobEvents(redis).listen(heard.put_nowait, reconnected=stands.set))
+    change = JobChange(uuid4(), 1, JobState.QUEUED)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await stands.wait()
+        for foreign in ("hello", "7", "[7]", f'[["{uuid4()}", 1, "resting"]]'):
+            await redis.publish(events.JOB_CHANNEL, foreign)
+        await JobEvents(redis).publish([change])
+        assert await heard.get() == change
+    listening.cancel()
+
+
 async def test_an_order_is_heard_by_every_listener(redis: Redis) -> None:
     """Ids of jobs and of workers go the same way, in one message."""
     first, second = Ears(), Ears()
