@@ -73,6 +73,8 @@ class Havoc:
 
     def __init__(self, own: Ground, fleet: Fleet, submitter: Submitter, *, seed: int, calm_below: int) -> None:
         self.blows: Counter[Blow] = Counter()
+        # A short run on a fast machine would otherwise be over before every kind of blow has fallen.
+        self._met_all = asyncio.Event()
         self._ground = own
         self._fleet = fleet
         self._submitter = submitter
@@ -96,6 +98,7 @@ class Havoc:
         striking = asyncio.create_task(self._strike())
         try:
             await self._submitter.submit_all()
+            await self._met_all.wait()
             await self._until_live(self._calm_below)
         finally:
             striking.cancel()
@@ -119,6 +122,8 @@ class Havoc:
             self._fleet.revive()
             await self._deal(planned)
             self.blows[planned.blow] += 1
+            if self.blows.keys() == set(Blow):
+                self._met_all.set()
 
     async def _deal(self, planned: PlannedBlow) -> None:
         worker = self._fleet.workers[planned.worker]

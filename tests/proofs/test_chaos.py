@@ -6,7 +6,7 @@ from chaos.havoc import wreak_havoc
 from chaos.plan import Blow
 
 JOBS = 1_500
-RATE = 120
+RATE = 90
 
 
 @pytest.mark.timeout(300)
