@@ -18,6 +18,7 @@ from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
 from shared.services.admission import Admission
 from shared.services.queues import Queues
+from shared.tasks import end_tasks
 from shared.wiring import ProcessContext
 from shared.wiring.slots import slots_of
 
@@ -102,9 +103,7 @@ class Listening:
 
     async def __aexit__(self, *_: object) -> None:
         self._services.waiting.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
 
 def services_of(request: Request) -> ApiServices:

@@ -21,6 +21,7 @@ from shared.log import configure_logging
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.schema import OldSchemaError, wait_for_schema
+from shared.tasks import end_tasks
 from shared.wiring import NotConfiguredError, ProcessContext
 from shared.wiring.telemetry import telemetry
 from shared.wiring.worker import InvalidSettingError, WorkerServices
@@ -102,7 +103,7 @@ async def run_until(
         # The heartbeat goes on until the last job is recorded or handed back.
         await crew.finish(within_seconds=services.context.settings.drain_seconds)
         await _write_down(services)
-        await _cancel(background)
+        await end_tasks(background)
         await _leave(services)
         _log.info("worker_stopped", worker_id=leases.owner)
 
@@ -170,9 +171,3 @@ async def _first(stopping: Coroutine[Any, Any, Any], *polling: "asyncio.Task[Non
     waiting.cancel()
     for task in done - {waiting}:
         task.result()
-
-
-async def _cancel(tasks: "Sequence[asyncio.Task[None]]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

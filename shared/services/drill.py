@@ -22,6 +22,7 @@ from shared.storage.drill_store import LEFT_FOR, PRINCIPAL, DrillStore
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.lease_store import LeaseStore
 from shared.task_queue import TaskQueue, wake_key
+from shared.tasks import end_tasks
 
 QUEUE_PREFIX = "tocsin:drill:"
 JOBS = 20
@@ -59,12 +60,22 @@ class Drill:
         try:
             await self._mark_queue()
             async with self._upkeep() if with_own_upkeep else _nothing():
-                unrung, dropped, duplicate, lost = await asyncio.gather(
-                    self._stage_unrung(), self._stage_dropped(), self._stage_duplicate(), self._stage_vanished()
-                )
-                return [unrung, dropped, *lost, duplicate]
+                return await self._stage_all()
         finally:
             await self._remove()
+
+    async def _stage_all(self) -> list[DrillResult]:
+        vanished = asyncio.create_task(self._stage_vanished())
+        others = [
+            asyncio.create_task(stage)
+            for stage in (self._stage_unrung(), self._stage_dropped(), self._stage_duplicate())
+        ]
+        try:
+            unrung, dropped, duplicate = await asyncio.gather(*others)
+            return [unrung, dropped, *await vanished, duplicate]
+        finally:
+            # None may go on ringing when what it rang for is removed.
+            await end_tasks([vanished, *others])
 
     async def _mark_queue(self) -> None:
         """Keep the queue from ever being empty, so that it has a time to live, should the drill be killed."""
@@ -143,8 +154,7 @@ class Drill:
         try:
             yield
         finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+            await end_tasks([keeping])
 
     async def _keep(self) -> None:
         while True:
