@@ -32,6 +32,7 @@ PATIENCE_SECONDS = 60.0
 """How long a repair may take before the case has failed; upkeep promises some ten seconds."""
 LOOK_SECONDS = 0.05
 DUTY_SECONDS = 0.5
+REMOVALS = 5
 SETTLE_SECONDS = 0.5
 """Upkeep that read a row before it was removed has rung for it by then."""
 
@@ -166,9 +167,12 @@ class Drill:
     async def _remove(self) -> None:
         async with self._database.transaction() as work:
             await DrillStore(work).remove([ring.job_id for ring in self._planted])
-        await asyncio.sleep(SETTLE_SECONDS)
         keys = [f"{job_key_prefix}{ring.job_id}:{number}" for ring in self._planted for number in (1, 2)]
-        await self._redis.unlink(self.queue, wake_key(self.queue), *keys)
+        for _ in range(REMOVALS):
+            await asyncio.sleep(SETTLE_SECONDS)
+            # A ring that was under way may come after its removal.
+            if not await self._redis.unlink(self.queue, wake_key(self.queue), *keys):
+                return
 
 
 @asynccontextmanager
