@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     )
     collect_slots: int = Field(default=20, ge=1, le=1000, description="Collect jobs one worker process runs at once.")
     notify_slots: int = Field(default=100, ge=1, le=1000, description="Notify jobs one worker process runs at once.")
+    round_slots: int = Field(
+        default=50, ge=1, le=1000, description="Rounds of scheduled collection one worker process runs at once."
+    )
     target_slots: int = Field(
         default=100, ge=1, le=10_000, description="Targets one worker process collects at once, over all its jobs."
     )

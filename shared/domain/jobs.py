@@ -16,6 +16,11 @@ class JobKind(StrEnum):
     NOTIFY = "notify"
     REQUEUE = "requeue"
     """Queues failed jobs anew, as many as a filter finds."""
+    ROUND = "round"
+    """Collects slots of many monitors; made by the schedule and by nobody else.
+
+    A kind of its own, because it has a queue of its own: no flood of submitted jobs delays a monitor.
+    """
 
 
 class JobState(StrEnum):
@@ -233,10 +238,11 @@ RETRY_POLICIES: Mapping[JobKind, RetryPolicy] = MappingProxyType(
         # Standard Webhooks spreads its tries over a day; ours reach an hour between two of them.
         JobKind.NOTIFY: RetryPolicy(base=timedelta(seconds=5), cap=timedelta(hours=1)),
         JobKind.REQUEUE: RetryPolicy(base=timedelta(seconds=1), cap=timedelta(minutes=1)),
+        JobKind.ROUND: RetryPolicy(base=timedelta(milliseconds=500), cap=timedelta(seconds=5)),
     }
 )
 DEFAULT_MAX_ATTEMPTS: Mapping[JobKind, int] = MappingProxyType(
-    {JobKind.COLLECT: 3, JobKind.NOTIFY: 10, JobKind.REQUEUE: 10}
+    {JobKind.COLLECT: 3, JobKind.NOTIFY: 10, JobKind.REQUEUE: 10, JobKind.ROUND: 3}
 )
 MAX_SNOOZES = 10_000
 """A job that was put off this often fails."""

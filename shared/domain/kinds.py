@@ -17,6 +17,7 @@ METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "certificate_days",
             "redirects",
             "tries",
+            "lag_ms",
         ),
         "database": (
             "value",
@@ -26,6 +27,7 @@ METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "connections",
             "transactions_per_second",
             "tries",
+            "lag_ms",
         ),
         "file": (
             "size_bytes",
@@ -33,10 +35,14 @@ METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "growth_bytes",
             "matches",
             "tries",
+            "lag_ms",
         ),
     }
 )
-"""Append only: a packed array is read by position. `duration_ms` is every kind's primary metric and not listed."""
+"""Append only: a packed array is read by position. `duration_ms` is every kind's primary metric and not listed.
+
+`lag_ms` is how long after its slot a scheduled look began; what was asked for has none.
+"""
 
 ROLLED_UP: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"http": ("first_byte_ms",), "database": ("value",), "file": ("size_bytes",)}

@@ -12,4 +12,5 @@ def slots_of(settings: Settings) -> dict[JobKind, int]:
         JobKind.COLLECT: settings.collect_slots,
         JobKind.NOTIFY: settings.notify_slots,
         JobKind.REQUEUE: REQUEUE_SLOTS,
+        JobKind.ROUND: settings.round_slots,
     }

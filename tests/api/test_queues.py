@@ -31,8 +31,13 @@ async def test_all_queues_are_listed(client: httpx2.AsyncClient, database: Datab
     """Each kind of job has one, with what waits in it and when it will be empty."""
     await fill(database, 3)
     listed = QueueList.model_validate((await client.get("/api/v1/queues")).json(), strict=False)
-    assert [(queue.queue, queue.waiting) for queue in listed.items] == [("collect", 0), ("notify", 3), ("requeue", 0)]
-    assert [queue.forecast.reason for queue in listed.items] == ["empty", "no_workers", "empty"]
+    assert [(queue.queue, queue.waiting) for queue in listed.items] == [
+        ("collect", 0),
+        ("notify", 3),
+        ("requeue", 0),
+        ("round", 0),
+    ]
+    assert [queue.forecast.reason for queue in listed.items] == ["empty", "no_workers", "empty", "empty"]
 
 
 async def test_a_queue_is_paused_and_resumed(client: httpx2.AsyncClient) -> None:

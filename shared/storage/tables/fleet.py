@@ -32,6 +32,9 @@ class WorkerRow(Row):
     beat_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(Text)
     ordered: Mapped[str | None] = mapped_column(Text)
+    checks_per_second: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    cpu_share: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    egress: Mapped[str] = mapped_column(Text, server_default=text("'unwatched'"))
 
     __table_args__ = (
         CheckConstraint(f"state in ({in_list([state.value for state in WorkerState])})", name="state"),

@@ -72,6 +72,8 @@ class JobRow(Row):
     effect_id: Mapped[UUID | None] = mapped_column(Uuid)
     traceparent: Mapped[str | None] = mapped_column(Text)
     completion: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When the slots of a round that did not succeed were told as missed."""
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     lost_attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     max_attempts: Mapped[int] = mapped_column(SmallInteger)
@@ -134,6 +136,14 @@ class JobRow(Row):
             "expires_at",
             postgresql_where=text(f"expires_at is not null and state in ({_WAITING})"),
         ),
+        Index(
+            "ix_jobs_unsettled",
+            "finished_at",
+            postgresql_where=text(
+                "kind = 'round' and settled_at is null and state in ('cancelled', 'expired', 'failed')"
+            ),
+        ),
+        Index("ix_jobs_rounds", "finished_at", postgresql_where=text("kind = 'round' and finished_at is not null")),
         Index("ix_jobs_failed", "error_fingerprint", "finished_at", postgresql_where=text("state = 'failed'")),
         # Lists go by what jobs share, the newest first.
         Index("ix_jobs_parent", "parent_id", "job_id", postgresql_where=text("parent_id is not null")),

@@ -26,7 +26,8 @@ class _Rollup:
     """The columns of both resolutions.
 
     `metric` is 0 for the duration, else the metric's place (from 1) in the kind's packed metrics. Outcomes are counted
-    with metric 0 only. The values are those of samples that are not our own error.
+    with metric 0 only, and so are those that were begun late. The values are those of samples that are not our own
+    error.
     """
 
     bucket: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -41,6 +42,7 @@ class _Rollup:
     degraded: Mapped[int] = mapped_column(Integer)
     down: Mapped[int] = mapped_column(Integer)
     error: Mapped[int] = mapped_column(Integer)
+    late: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     metric: Mapped[int] = mapped_column(SmallInteger)
     sketch: Mapped[bytes | None] = mapped_column(LargeBinary)
 
@@ -81,6 +83,8 @@ class RollupStateRow(Row):
     days_computed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     samples_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
     hours_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
+    chunked_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
+    chunks_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
 
     __table_args__ = (CheckConstraint("is_only", name="single"),)
 

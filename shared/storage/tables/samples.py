@@ -35,6 +35,8 @@ class SeriesRow(Row):
     kind: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     labels: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    monitor_id: Mapped[UUID | None] = mapped_column(Uuid)
+    """The monitor whose own series this is; it outlives it, as long as its samples are kept."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
 
     __table_args__ = (

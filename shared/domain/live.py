@@ -1,0 +1,34 @@
+"""What is told live to whoever watches: samples, states and jobs. A hint, never the truth: that is read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.domain.leases import JobChange
+from shared.domain.outcome import Outcome
+from shared.domain.standing import MonitorState
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTold:
+    """A sample of a monitor, as it was committed; `duration_ms` in milliseconds."""
+
+    monitor_id: UUID
+    at: datetime
+    outcome: Outcome
+    duration_ms: float | None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateTold:
+    """A change of a monitor's state; `at` is from when on."""
+
+    monitor_id: UUID
+    at: datetime
+    state: MonitorState
+    code: str | None = None
+    message: str | None = None
+
+
+LiveEvent = SampleTold | StateTold | JobChange

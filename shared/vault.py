@@ -1,0 +1,83 @@
+"""The vault: secrets are sealed before they are stored, by keys that only the processes have.
+
+Fernet of the `cryptography` package: AES-128-CBC with HMAC-SHA-256. Of several keys the first one seals, all unseal.
+"""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class NoSecretKeyError(Exception):
+    """There is a secret to be sealed or unsealed, and no key; the message says what to set."""
+
+    def __init__(self) -> None:
+        super().__init__("a secret can be kept only with a key: set TOCSIN_SECRET_KEYS for the API and all workers")
+
+
+class UnreadableSecretError(Exception):
+    """What was sealed cannot be unsealed by any of the keys: one is missing, or it was spoiled."""
+
+    def __init__(self) -> None:
+        super().__init__("a sealed secret cannot be read: TOCSIN_SECRET_KEYS lacks the key that sealed it")
+
+
+class InvalidKeyError(ValueError):
+    """A key is none; the message does not repeat it."""
+
+
+class Vault:
+    """Seals and unseals texts; without a key it does neither."""
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        except ValueError as error:
+            raise InvalidKeyError("a key of TOCSIN_SECRET_KEYS is none: 32 bytes in URL-safe base64") from error
+
+    @property
+    def has_key(self) -> bool:
+        """Whether secrets can be kept."""
+        return self._fernet is not None
+
+    def seal(self, text: str) -> str:
+        """Seal a text, differently each time.
+
+        Raises:
+            NoSecretKeyError: there is no key.
+        """
+        return self._keys().encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """The text that was sealed.
+
+        Raises:
+            NoSecretKeyError: there is no key.
+            UnreadableSecretError: none of the keys sealed it.
+        """
+        try:
+            return self._keys().decrypt(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise UnreadableSecretError from error
+
+    def reseal(self, sealed: str) -> str:
+        """The same text sealed by the first key.
+
+        Raises:
+            NoSecretKeyError: there is no key.
+            UnreadableSecretError: none of the keys sealed it.
+        """
+        try:
+            return self._keys().rotate(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise UnreadableSecretError from error
+
+    def _keys(self) -> MultiFernet:
+        if self._fernet is None:
+            raise NoSecretKeyError
+        return self._fernet
+
+
+def new_key() -> str:
+    """A new key, 32 random bytes in URL-safe base64."""
+    return Fernet.generate_key().decode()
