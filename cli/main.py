@@ -64,7 +64,7 @@ def api(*, until_stdin_closes: UntilStdinCloses = False) -> None:
 
 @app.command()
 def worker(
-    queues: Annotated[str, typer.Option(help="What to work on, separated by commas.")] = "collect,notify,requeue",
+    queues: Annotated[str, typer.Option(help="What to work on, separated by commas.")] = "collect,notify,requeue,round",
     *,
     until_stdin_closes: UntilStdinCloses = False,
 ) -> None:
