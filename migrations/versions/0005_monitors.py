@@ -23,6 +23,7 @@ def upgrade() -> None:
     create_states()
     create_schedules()
     create_heartbeats()
+    create_listening()
     create_secrets()
     add_rounds()
     create_sample_archive()
@@ -145,6 +146,8 @@ def create_heartbeats() -> None:
         sa.Column("ping_id", sa.Uuid, nullable=False),
         sa.Column("push_token", sa.Text, nullable=False),
         sa.Column("slug", sa.Text),
+        sa.Column("grace_ms", sa.BigInteger, nullable=False),
+        sa.Column("armed_at", MOMENT),
         sa.Column("expected_at", MOMENT),
         sa.Column("started_at", MOMENT),
         sa.Column("run_id", sa.Uuid),
@@ -172,6 +175,35 @@ def create_heartbeats() -> None:
         sa.Column("remote_address", sa.Text, nullable=False),
         sa.Column("body", sa.LargeBinary),
         sa.PrimaryKeyConstraint("monitor_id", "number", name=op.f("pk_pings")),
+    )
+
+
+def create_listening() -> None:
+    op.create_table(
+        "ping_keys",
+        sa.Column("key_id", sa.Uuid, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("hint", sa.Text, nullable=False),
+        sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("created_by", sa.Text, nullable=False),
+        sa.Column("revoked_at", MOMENT),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_ping_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_ping_keys_digest")),
+    )
+    op.create_table(
+        "listening",
+        sa.Column("is_only", sa.Boolean, server_default=sa.text("true"), nullable=False),
+        sa.Column("heard_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("is_only", name=op.f("pk_listening")),
+        sa.CheckConstraint("is_only", name=op.f("ck_listening_single")),
+    )
+    op.create_table(
+        "deaf_spans",
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("started_at", name=op.f("pk_deaf_spans")),
+        sa.CheckConstraint("started_at < ended_at", name=op.f("ck_deaf_spans_span")),
     )
 
 
@@ -276,6 +308,9 @@ def downgrade() -> None:
     op.create_check_constraint(op.f("ck_jobs_kind"), "jobs", "kind in ('collect', 'notify', 'requeue')")
     for table in (
         "secrets",
+        "deaf_spans",
+        "listening",
+        "ping_keys",
         "pings",
         "heartbeats",
         "slot_gaps",

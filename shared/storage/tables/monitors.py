@@ -165,7 +165,10 @@ class SlotGapRow(Row):
 
 
 class HeartbeatRow(Row):
-    """A heartbeat's addresses and when its next sign of life is due; null before the first one and while paused."""
+    """A heartbeat's addresses and when its next sign of life is due; null before the first one and while paused.
+
+    `armed_at` is from when on that sign is waited for. A transaction locks these rows after those of `monitor_states`.
+    """
 
     __tablename__ = "heartbeats"
 
@@ -175,6 +178,8 @@ class HeartbeatRow(Row):
     ping_id: Mapped[UUID] = mapped_column(Uuid, unique=True)
     push_token: Mapped[str] = mapped_column(Text, unique=True)
     slug: Mapped[str | None] = mapped_column(Text, index=True)
+    grace_ms: Mapped[int] = mapped_column(BigInteger)
+    armed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expected_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     run_id: Mapped[UUID | None] = mapped_column(Uuid)
