@@ -50,6 +50,8 @@ STATE_CODES: Mapping[MonitorState, int] = MappingProxyType(
 STATE_OF_CODE: Mapping[int, MonitorState] = MappingProxyType({code: state for state, code in STATE_CODES.items()})
 JUDGED_STATES = frozenset({MonitorState.UP, MonitorState.DEGRADED, MonitorState.DOWN})
 
+LEAST_PATIENCE = timedelta(minutes=1)
+
 _STATE_OF_OUTCOME: Mapping[Outcome, MonitorState] = MappingProxyType(
     {
         Outcome.UP: MonitorState.UP,
@@ -125,6 +127,14 @@ def fold(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     standing = replace(standing, last_at=look.at, covered_until=_covered_until(standing, look))
     folded = _judge(standing, look, confirmations=confirmations)
     return replace(folded, changes=gap + folded.changes)
+
+
+def patience_of(interval: timedelta | None) -> timedelta:
+    """How long nothing may come after what was known has ended, until silence means that nothing is known.
+
+    Two intervals, a minute at least; None is the interval of a cron expression.
+    """
+    return LEAST_PATIENCE if interval is None else max(2 * interval, LEAST_PATIENCE)
 
 
 def fold_silence(standing: Standing, *, now: datetime, patience: timedelta) -> Folded:
