@@ -1,0 +1,160 @@
+"""What it takes to make the monitors that there are into those that a file wants; pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.domain.durations import format_duration
+from shared.domain.masking import MASK
+from shared.domain.monitors import DEFAULT_INTERVAL, MonitorSpec
+
+Key = tuple[str, str]
+"""Group and name."""
+
+
+class Action(StrEnum):
+    """What becomes of one monitor."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+    """There is one of this name that belongs to somebody else, or is of another kind; nothing is changed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingMonitor:
+    """A monitor as it is: `spec` is what `comparable` makes of it, `owner` whose file made it."""
+
+    monitor_id: UUID
+    spec: Mapping[str, Any]
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field by its path, `target.timeout`, and its values; those of secrets are masked."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one monitor and, when it is there already, which one it is."""
+
+    action: Action
+    key: Key
+    spec: MonitorSpec | None = None
+    monitor_id: UUID | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorPlan:
+    """All that changes, in the order of groups and names, and how many monitors stay as they are."""
+
+    changes: tuple[Change, ...]
+    unchanged: int
+
+    @property
+    def digest(self) -> str:
+        """What tells this plan from another one: 32 hexadecimal digits over what is there and what is wanted."""
+        told = [
+            (each.action.value, each.key, str(each.monitor_id), [(f.field, f.before, f.after) for f in each.fields])
+            for each in self.changes
+        ]
+        wanted = [None if each.spec is None else comparable(each.spec) for each in self.changes]
+        return hashlib.sha256(orjson.dumps([told, wanted, self.unchanged])).hexdigest()[:32]
+
+    @property
+    def conflicts(self) -> tuple[Change, ...]:
+        """What keeps the plan from being carried out."""
+        return tuple(change for change in self.changes if change.action is Action.CONFLICT)
+
+
+def comparable(spec: MonitorSpec) -> dict[str, Any]:
+    """A monitor's fields as JSON, secrets in clear, every default filled in; equal for equal monitors."""
+    fields = spec.model_dump(mode="json", exclude={"conditions", "degraded_conditions"})
+    fields["interval"] = None if spec.cron else fields["interval"] or format_duration(DEFAULT_INTERVAL)
+    fields["target"] = reveal(spec.target)
+    return fields
+
+
+def reveal(target: Any) -> dict[str, Any]:  # noqa: ANN401 - any target's model
+    """A target's fields as JSON with its secrets in clear: for comparing and sealing only, never to be shown."""
+    shown: dict[str, Any] = target.model_dump(mode="json")
+    for name in type(target).model_fields:
+        value = getattr(target, name)
+        if hasattr(value, "get_secret_value"):
+            shown[name] = value.get_secret_value()
+        elif isinstance(value, Mapping):
+            shown[name] = {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in value.items()}
+    return shown
+
+
+def plan_monitors(
+    existing: Mapping[Key, ExistingMonitor], wanted: Sequence[MonitorSpec], *, owner: str, adopts: bool
+) -> MonitorPlan:
+    """Plan what makes `existing` into `wanted`.
+
+    `existing` are all monitors of the owner and those whose names are wanted. What the owner's file no longer names is
+    deleted; what belongs to others, or was made by hand, is a conflict unless the plan `adopts`.
+    """
+    changes, unchanged = [], 0
+    names = set()
+    for spec in wanted:
+        key = (spec.group, spec.name)
+        names.add(key)
+        change = _change_of(existing.get(key), spec, owner=owner, adopts=adopts)
+        if change is None:
+            unchanged += 1
+        else:
+            changes.append(change)
+    changes += [
+        Change(Action.DELETE, key, monitor_id=monitor.monitor_id)
+        for key, monitor in existing.items()
+        if monitor.owner == owner and key not in names
+    ]
+    return MonitorPlan(tuple(sorted(changes, key=lambda change: change.key)), unchanged)
+
+
+def _change_of(monitor: ExistingMonitor | None, spec: MonitorSpec, *, owner: str, adopts: bool) -> Change | None:
+    key = (spec.group, spec.name)
+    if monitor is None:
+        return Change(Action.CREATE, key, spec)
+    if monitor.owner != owner and not adopts:
+        whose = "was made by hand" if monitor.owner is None else f'belongs to "{monitor.owner}"'
+        return Change(Action.CONFLICT, key, spec, monitor.monitor_id, reason=f"it {whose}; adopt it to take it over")
+    if monitor.spec["target"]["kind"] != spec.target.kind:
+        reason = f"it is of the kind {monitor.spec['target']['kind']}, which cannot be changed; delete it or rename one"
+        return Change(Action.CONFLICT, key, spec, monitor.monitor_id, reason=reason)
+    fields = _differences(monitor.spec, comparable(spec))
+    if monitor.owner != owner:
+        fields = (FieldChange("owner", monitor.owner, owner), *fields)
+    return Change(Action.UPDATE, key, spec, monitor.monitor_id, fields) if fields else None
+
+
+_SECRET_FIELDS = ("target.url", "target.dsn", "target.body", "target.headers.")
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> tuple[FieldChange, ...]:
+    found: list[FieldChange] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new, place = before.get(name), after.get(name), f"{path}{name}"
+        if old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _differences(old, new, f"{place}.")
+        elif place.startswith(_SECRET_FIELDS):
+            found.append(FieldChange(place, None if old is None else MASK, None if new is None else MASK))
+        else:
+            found.append(FieldChange(place, old, new))
+    return tuple(found)
