@@ -23,6 +23,9 @@ class Horizon:
 
     Samples before `claimed_at` count as late when they are written. Hours before `hours_computed_at` and days before
     `days_computed_at` can be read. Samples are whole from `samples_from` on, hours from `hours_from` on, days always.
+
+    Samples before `chunked_until` are packed. No row before `closed_until` is written any more: what comes later is kept
+    apart until it is packed too.
     """
 
     claimed_at: datetime
@@ -30,6 +33,8 @@ class Horizon:
     days_computed_at: datetime
     samples_from: datetime = _EPOCH
     hours_from: datetime = _EPOCH
+    chunked_until: datetime = _EPOCH
+    closed_until: datetime = _EPOCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which partitions there are, by name and span: samples by day, hours by month."""
+"""Which partitions there are, by name and span: samples and notes by day, chunks and hours by month."""
 
 import re
 from collections.abc import Iterable
@@ -44,8 +44,10 @@ class Partitioning:
 
 def is_partition(table: str) -> bool:
     """Whether a table of this name is a partition, which upkeep makes and drops, not a migration."""
-    return any(re.match(each.name_pattern, table) for each in (SAMPLES, HOURS))
+    return any(re.match(each.name_pattern, table) for each in (SAMPLES, HOURS, CHUNKS, NOTES))
 
 
 SAMPLES = Partitioning("sample", "ts", "day")
 HOURS = Partitioning("rollup_1h", "bucket", "month")
+CHUNKS = Partitioning("sample_chunk", "day", "month")
+NOTES = Partitioning("sample_note", "ts", "day")

@@ -3,7 +3,10 @@
 from shared.domain.segments import Horizon
 from shared.storage.database import UnitOfWork
 
-_READ = "select claimed_at, hours_computed_at, days_computed_at, samples_from, hours_from from rollup_state"
+_READ = (
+    "select claimed_at, hours_computed_at, days_computed_at, samples_from, hours_from, chunked_until, closed_until"
+    " from rollup_state"
+)
 
 
 async def read_rollup_state(work: UnitOfWork) -> Horizon:
@@ -17,4 +20,4 @@ async def read_rollup_state(work: UnitOfWork) -> Horizon:
         )
         rows = await work.fetch(_READ)
     row = rows[0]
-    return Horizon(row.claimed_at, row.hours_computed_at, row.days_computed_at, row.samples_from, row.hours_from)
+    return Horizon(*row)

@@ -6,7 +6,7 @@ from shared.storage.partitions import is_partition
 from shared.storage.tables import metadata
 
 
-@pytest.mark.parametrize("name", ["sample_20250312", "rollup_1h_202503"])
+@pytest.mark.parametrize("name", ["sample_20250312", "rollup_1h_202503", "sample_chunk_202503", "sample_note_20250312"])
 def test_a_partition_is_known_by_its_name(name: str) -> None:
     """So that a migration made from a living database leaves it alone."""
     assert is_partition(name)

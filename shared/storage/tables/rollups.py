@@ -73,6 +73,9 @@ class RollupStateRow(Row):
 
     Hours before `hours_computed_at` and days before `days_computed_at` are to be read. A sample older than `claimed_at`
     is late: who writes it marks its hour as dirty. The row comes into being with the first sample.
+
+    Samples before `chunked_until` are packed in chunks. Before `closed_until`, which is ahead of it while a day is being
+    packed, no row is written to `sample` any more. `samples_from` is where exact samples begin, packed or not.
     """
 
     __tablename__ = "rollup_state"
@@ -84,7 +87,7 @@ class RollupStateRow(Row):
     samples_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
     hours_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
     chunked_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
-    chunks_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
+    closed_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
 
     __table_args__ = (CheckConstraint("is_only", name="single"),)
 
