@@ -1,7 +1,5 @@
 """Request bodies read and judged: what is no JSON is 400, what is JSON but wrong is 422 with a pointer to the place."""
 
-import re
-from datetime import timedelta
 from typing import TypeVar
 
 import orjson
@@ -10,8 +8,8 @@ from pydantic_core import ErrorDetails
 
 from api import problem_kinds
 from api.problems import ProblemError, invalid_input
-from shared.domain.durations import format_duration
 from shared.domain.jobs import JobKind
+from shared.domain.mistakes import sentence_of
 
 ModelT = TypeVar("ModelT")
 
@@ -19,11 +17,9 @@ MAX_ERRORS = 50
 """The most places listed; a thousand targets can be wrong in several thousand."""
 
 _ROOT_TAGS = frozenset(JobKind)
-_UNION_PARENTS = frozenset({"channel"})
+_UNION_PARENTS = frozenset({"channel", "target"})
 _WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
 """Every union here is told apart by `kind`."""
-_TIMEDELTA = re.compile(r"datetime\.timedelta\([^)]*\)")
-_TIMEDELTA_PART = re.compile(r"(\w+)=(\d+)")
 _NUL_ESCAPE = b"\\u0000"
 
 
@@ -62,7 +58,7 @@ def validation_problem(error: ValidationError, *, prefix: str = "") -> ProblemEr
     if found[0]["type"] == "json_invalid":
         return malformed_json(found[0]["msg"].removeprefix("Invalid JSON: "))
     return invalid_input(
-        [{"detail": _sentence(each), "pointer": prefix + _pointer(each)} for each in found[:MAX_ERRORS]]
+        [{"detail": sentence_of(each), "pointer": prefix + _pointer(each)} for each in found[:MAX_ERRORS]]
     )
 
 
@@ -91,22 +87,6 @@ def _find_nul(value: object, pointer: str) -> str | None:
         case _:
             return None
     return next((found for item, place in inside if (found := _find_nul(item, place)) is not None), None)
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """What is wrong, with durations as people write them, and nothing of what was sent."""
-    if error["type"] == "union_tag_invalid":
-        return f"Input should be one of {error['ctx']['expected_tags']}"
-    if error["type"] == "union_tag_not_found":
-        return "Field required"
-    if error["type"] == "uuid_parsing":
-        return "Input should be a UUID"
-    return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))
-
-
-def _duration_text(written: re.Match[str]) -> str:
-    parts = {name: int(count) for name, count in _TIMEDELTA_PART.findall(written.group())}
-    return format_duration(timedelta(**parts))
 
 
 def _pointer(error: ErrorDetails) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from shared.domain.mistakes import sentence_of
 from shared.domain.monitors import MonitorSpec
 from shared.domain.yaml_places import Document, Path, Place, YamlError, read_yaml
 
@@ -189,13 +191,13 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _mistake(file: str, document: Document, raw: _Raw, error: Any) -> Mistake:  # noqa: ANN401 - pydantic's typed dictionary
+def _mistake(file: str, document: Document, raw: _Raw, error: ErrorDetails) -> Mistake:
     # The kind of a target stands in the place of an error, but not in the file.
     loc = tuple(each for index, each in enumerate(error["loc"]) if not (index == 1 and error["loc"][0] == "target"))
     if "index" in error.get("ctx", {}):
         loc = (*loc, error["ctx"]["index"])
     name = ".".join(str(each) for each in loc if not isinstance(each, int))
-    message = _MESSAGES.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    message = _MESSAGES.get(error["type"]) or sentence_of(error)
     return Mistake(file, _place_of(document, raw, loc), f"{name}: {message}" if name else message)
 
 

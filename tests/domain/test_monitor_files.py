@@ -64,7 +64,7 @@ monitors:
         "m.yaml:8:5: name: this has to be given",
         "m.yaml:8:5: target: this has to be given",
         "m.yaml:8:10: nam: there is no such field",
-        "m.yaml:10:15: interval: Input should be greater than or equal to 1 second",
+        "m.yaml:10:15: interval: Input should be greater than or equal to 1s",
         "m.yaml:11:13: target: a target needs its kind: http, database, file or heartbeat",
     ]
 

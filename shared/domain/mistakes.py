@@ -1,0 +1,27 @@
+"""What a model finds wrong with its input, in sentences for people; nothing of the input is repeated."""
+
+import re
+from datetime import timedelta
+
+from pydantic_core import ErrorDetails
+
+from shared.domain.durations import format_duration
+
+_TIMEDELTA = re.compile(r"datetime\.timedelta\([^)]*\)")
+_TIMEDELTA_PART = re.compile(r"(\w+)=(\d+)")
+
+
+def sentence_of(error: ErrorDetails) -> str:
+    """What is wrong, with durations as people write them."""
+    if error["type"] == "union_tag_invalid":
+        return f"Input should be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        return "Field required"
+    if error["type"] == "uuid_parsing":
+        return "Input should be a UUID"
+    return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))
+
+
+def _duration_text(written: re.Match[str]) -> str:
+    parts = {name: int(count) for name, count in _TIMEDELTA_PART.findall(written.group())}
+    return format_duration(timedelta(**parts))
