@@ -147,6 +147,7 @@ def create_heartbeats() -> None:
         sa.Column("push_token", sa.Text, nullable=False),
         sa.Column("slug", sa.Text),
         sa.Column("grace_ms", sa.BigInteger, nullable=False),
+        sa.Column("pinged_at", MOMENT),
         sa.Column("armed_at", MOMENT),
         sa.Column("expected_at", MOMENT),
         sa.Column("started_at", MOMENT),

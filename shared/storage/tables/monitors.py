@@ -167,7 +167,7 @@ class SlotGapRow(Row):
 class HeartbeatRow(Row):
     """A heartbeat's addresses and when its next sign of life is due; null before the first one and while paused.
 
-    `armed_at` is from when on that sign is waited for. A transaction locks these rows after those of `monitor_states`.
+    `armed_at` is from when on that sign is waited for, `pinged_at` when the latest one came that counted. A transaction locks these rows after those of `monitor_states`.
     """
 
     __tablename__ = "heartbeats"
@@ -179,6 +179,7 @@ class HeartbeatRow(Row):
     push_token: Mapped[str] = mapped_column(Text, unique=True)
     slug: Mapped[str | None] = mapped_column(Text, index=True)
     grace_ms: Mapped[int] = mapped_column(BigInteger)
+    pinged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     armed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expected_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
