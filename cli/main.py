@@ -1,5 +1,6 @@
 """The `tocsin` command. Each command imports what it needs when it is called, so that none waits for the others."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,6 +119,55 @@ def doctor(
     from cli.doctor import run_doctor  # noqa: PLC0415
 
     raise typer.Exit(run_doctor(read_settings(), with_drill=drill, as_json=as_json))
+
+
+Files = Annotated[
+    list[Path],
+    typer.Option("--file", "-f", help="A YAML file, a directory of them, or - for standard input; repeatable."),
+]
+Owner = Annotated[str, typer.Option(help="Whose monitors these are; those of others are left alone.")]
+Adopt = Annotated[bool, typer.Option("--adopt", help="Take over monitors of these names that belong to others.")]
+
+
+@app.command()
+def apply(
+    file: Files,
+    *,
+    owner: Owner = "files",
+    adopt: Adopt = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make the monitors be what files say, once the plan was shown and agreed to.
+
+    What the owner's files no longer name is deleted. Exit code 0: done, or nothing to do. 2: refused, nothing changed.
+    """
+    from cli.monitor_files import apply as run  # noqa: PLC0415
+
+    raise typer.Exit(run(read_settings(), file, owner=owner, adopts=adopt, is_agreed=yes))
+
+
+@app.command()
+def diff(file: Files, *, owner: Owner = "files", adopt: Adopt = False) -> None:
+    """Show what `apply` would change. Exit code 0: nothing. 1: something. 2: the files or the API are at fault."""
+    from cli.monitor_files import diff as run  # noqa: PLC0415
+
+    raise typer.Exit(run(read_settings(), file, owner=owner, adopts=adopt))
+
+
+@app.command()
+def export(
+    *,
+    owner: Annotated[str | None, typer.Option(help="Only monitors of this owner.")] = None,
+    group: Annotated[str | None, typer.Option(help="Only monitors of this group.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only monitors with this label, team:web; repeatable.")
+    ] = None,
+) -> None:
+    """Print the monitors as a file that `apply` reads; secrets are masked, references to them are not."""
+    from cli.monitor_files import export as run  # noqa: PLC0415
+
+    given = {"owner": owner, "group": group, "label": label}
+    raise typer.Exit(run(read_settings(), {name: value for name, value in given.items() if value is not None}))
 
 
 @app.command()

@@ -40,6 +40,14 @@ class Settings(BaseSettings):
         min_length=16,
         description="An API key with every right, 16 characters or more, beside those made by `tocsin keys create`.",
     )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]",
+        description="Where `tocsin apply`, `diff` and `export` find the API; `TOCSIN_HOST` and `TOCSIN_PORT` unless set.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The API key of those commands; `TOCSIN_ADMIN_KEY` unless set."
+    )
     workers: int = Field(default=2, ge=0, le=64, description="How many worker processes `tocsin up` starts.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least level logged."
