@@ -37,6 +37,10 @@ METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "tries",
             "lag_ms",
         ),
+        "heartbeat": (
+            "exit_status",
+            "since_last_ms",
+        ),
     }
 )
 """Append only: a packed array is read by position. `duration_ms` is every kind's primary metric and not listed.
