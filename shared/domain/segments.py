@@ -24,8 +24,8 @@ class Horizon:
     Samples before `claimed_at` count as late when they are written. Hours before `hours_computed_at` and days before
     `days_computed_at` can be read. Samples are whole from `samples_from` on, hours from `hours_from` on, days always.
 
-    Samples before `chunked_until` are packed. No row before `closed_until` is written any more: what comes later is kept
-    apart until it is packed too.
+    Samples before `chunked_until` are packed. No row before `closed_until` is written any more: what comes later is
+    kept apart until it is packed too.
     """
 
     claimed_at: datetime

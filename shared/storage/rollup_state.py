@@ -20,4 +20,4 @@ async def read_rollup_state(work: UnitOfWork) -> Horizon:
         )
         rows = await work.fetch(_READ)
     row = rows[0]
-    return Horizon(*row)
+    return Horizon(**row._mapping)
