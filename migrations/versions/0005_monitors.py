@@ -99,9 +99,41 @@ def create_states() -> None:
         of_monitor(),
         sa.Column("started_at", MOMENT, nullable=False),
         sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("previous_state", sa.SmallInteger),
         sa.Column("code", sa.Text),
         sa.Column("message", sa.Text),
         sa.PrimaryKeyConstraint("monitor_id", "started_at", name=op.f("pk_state_spans")),
+    )
+    op.create_index("ix_state_spans_started_at", "state_spans", ["started_at"])
+    link_spans()
+
+
+def link_spans() -> None:
+    """Let each span know the state before it, whoever writes it and in whichever order.
+
+    So the time in each state is a sum over the changes within a window, without a walk along each timeline.
+    """
+    op.execute(
+        """
+        create function link_state_span() returns trigger language plpgsql as $$
+        begin
+            new.previous_state := (
+                select state from state_spans
+                where monitor_id = new.monitor_id and started_at < new.started_at
+                order by started_at desc limit 1);
+            update state_spans set previous_state = new.state
+            where monitor_id = new.monitor_id and started_at = (
+                select min(started_at) from state_spans
+                where monitor_id = new.monitor_id and started_at > new.started_at);
+            return new;
+        end $$
+        """
+    )
+    op.execute(
+        """
+        create trigger tr_state_spans_link before insert or update of state on state_spans for each row
+        execute function link_state_span()
+        """
     )
 
 
@@ -324,3 +356,4 @@ def downgrade() -> None:
         "monitors",
     ):
         op.drop_table(table)
+    op.execute("drop function link_state_span()")

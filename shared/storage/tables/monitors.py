@@ -97,7 +97,10 @@ class MonitorStateRow(Row):
 
 
 class StateSpanRow(Row):
-    """From when on a monitor was in a state; it lasts until the next row's moment. Appended to only."""
+    """From when on a monitor was in a state; it lasts until the next row's moment. Appended to only.
+
+    A trigger fills in `previous_state`, which is null of a monitor's first one.
+    """
 
     __tablename__ = "state_spans"
 
@@ -106,8 +109,11 @@ class StateSpanRow(Row):
     )
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     state: Mapped[int] = mapped_column(SmallInteger)
+    previous_state: Mapped[int | None] = mapped_column(SmallInteger)
     code: Mapped[str | None] = mapped_column(Text)
     message: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("ix_state_spans_started_at", "started_at"),)
 
 
 class ScheduleRow(Row):
