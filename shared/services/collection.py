@@ -40,6 +40,14 @@ _NO_SLOT = Fault("no_slot", "the worker had no free slot for this target in time
 _TIMEOUT_CODES: Final = frozenset({"timeout"})
 
 
+OnStart = Callable[[], None]
+"""Called when a try begins, once it has its slot; what it raises is passed on, and the try not made."""
+
+
+def _start_anyhow() -> None:
+    """What most looks do when they begin: nothing."""
+
+
 class CircuitBreaker(Protocol):
     """What spares slots from an endpoint that only times out; see `shared.coordination.breaker`."""
 
@@ -83,9 +91,9 @@ class Collection:
         self._host_slots = host_slots
         self._slots = CollectionSlots(target_slots, wait_seconds=SLOT_WAIT_SECONDS)
 
-    async def collect(self, target: Target) -> Reading:
+    async def collect(self, target: Target, *, on_start: OnStart = _start_anyhow) -> Reading:
         """Collect one target; never raises for what the target does."""
-        return (await self.examine(target)).reading
+        return (await self.examine(target, on_start=on_start)).reading
 
     async def collect_all(
         self, targets: Sequence[Target], *, on_collected: Callable[[int], None] = lambda _: None
@@ -104,18 +112,18 @@ class Collection:
             tasks = [group.create_task(collect(target)) for target in targets]
         return [task.result() for task in tasks]
 
-    async def examine(self, target: Target) -> Examination:
+    async def examine(self, target: Target, *, on_start: OnStart = _start_anyhow) -> Examination:
         """Try until the target is not down or its retries are used up; the last try is what counts.
 
         With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`.
         """
         expectations = expect(target.kind, tuple(target.conditions), tuple(target.degraded_conditions))
         tries = 1
-        examination = await self._try(target, expectations)
+        examination = await self._try(target, expectations, on_start)
         while examination.reading.outcome is Outcome.DOWN and tries <= _retries_of(target):
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
             tries += 1
-            examination = await self._try(target, expectations)
+            examination = await self._try(target, expectations, on_start)
         return _with_tries(examination, tries, kind=target.kind)
 
     async def close(self) -> None:
@@ -123,9 +131,10 @@ class Collection:
         for collector in self._collectors.values():
             await collector.close()
 
-    async def _try(self, target: Target, expectations: Expectations) -> Examination:
+    async def _try(self, target: Target, expectations: Expectations, on_start: OnStart) -> Examination:
         try:
             async with self._slots.held(host_of(target), self._slots_of_host(target)):
+                on_start()
                 started_at = self._clock()
                 observation = await self._observe_unless_open(target)
         except NoSlotError:

@@ -59,9 +59,10 @@ def place(samples: Iterable[Sample], taken: Mapping[int, AbstractSet[int]] | Non
     """Give each sample a millisecond that no other of its series has, sorted by series and time.
 
     Two readings of a series in one millisecond are two readings: the later one in the list moves to the next free
-    millisecond. `taken` are the milliseconds of each series that are not free.
+    millisecond. One of a slot that is taken is the same reading once more, and is left out. `taken` are the
+    milliseconds of each series that are not free.
     """
-    wanted = [(sample.series_id, milliseconds_of(sample.reading.collected_at), sample) for sample in samples]
+    wanted = [(sample.series_id, milliseconds_of(sample.at), sample) for sample in samples]
     wanted.sort(key=_SERIES_AND_TIME)
     placed = []
     last_series, last_ms, busy = None, 0, _NOTHING
@@ -69,7 +70,9 @@ def place(samples: Iterable[Sample], taken: Mapping[int, AbstractSet[int]] | Non
         ts_ms = wanted_ms
         if series_id != last_series:
             busy = taken.get(series_id, _NOTHING) if taken else _NOTHING
-        elif ts_ms <= last_ms:
+        if sample.slot is not None and (ts_ms in busy or (series_id == last_series and ts_ms == last_ms)):
+            continue
+        if series_id == last_series and ts_ms <= last_ms:
             ts_ms = last_ms + 1
         while ts_ms in busy:
             ts_ms += 1

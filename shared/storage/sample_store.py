@@ -60,15 +60,26 @@ class SampleStore:
         """
         if not samples:
             return
+        placed, too_old = await self._write(samples)
+        await self._copy_job_samples([*placed, *place(too_old)])
+
+    async def record_slots(self, samples: Sequence[Sample]) -> list[PlacedSample]:
+        """Write samples of slots, whose slot has none yet, with all but what a job found; answer which those were."""
+        if not samples:
+            return []
+        placed, _ = await self._write(samples)
+        return placed
+
+    async def _write(self, samples: Sequence[Sample]) -> tuple[list[PlacedSample], list[Sample]]:
         # Waiting for the lock comes first: what it protects is read by a statement of its own, with a later snapshot.
         await self._work.run("select pg_advisory_xact_lock_shared($1)", SAMPLE_WRITERS)
         state = await read_rollup_state(self._work)
-        kept = [each for each in samples if each.reading.collected_at >= state.samples_from]
-        too_old = [each for each in samples if each.reading.collected_at < state.samples_from]
+        kept = [each for each in samples if each.at >= state.samples_from]
+        too_old = [each for each in samples if each.at < state.samples_from]
         placed = await self.add_rows(kept)
         await self._mark_late(placed, before=state.claimed_at)
         await self._update_current(placed)
-        await self._copy_job_samples([*placed, *place(too_old)])
+        return placed, too_old
 
     async def add_rows(self, samples: Sequence[Sample]) -> list[PlacedSample]:
         """Write the rows alone, by COPY; what collides is moved, a partition that is missing is made.

@@ -25,16 +25,20 @@ from shared.services.job_recovery import JobRecovery
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
 from shared.services.partitions import ensure_partitions
+from shared.services.recorder import Recorder
 from shared.services.requeue_work import RequeueWork
 from shared.services.retention import Retention
 from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
 from shared.services.rollups import Rollups
+from shared.services.round_targets import RoundTargets
+from shared.services.round_work import RoundWork
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolved, Resolver
+from shared.vault import Vault
 from shared.wiring.process import ProcessContext
 
 _log = structlog.get_logger()
@@ -63,6 +67,7 @@ class WorkerServices:
     retention: Retention
     rollups: Rollups
     collection: Collection
+    recorder: Recorder
     notifiers: Mapping[str, Notifier[Any]]
     resolver: Resolver
 
@@ -89,10 +94,14 @@ class WorkerServices:
             vitals=Vitals(worker_id),
             duration=timedelta(seconds=context.settings.lease_seconds),
         )
+        recorder = Recorder(context.database, lambda _: None)
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
             JobKind.NOTIFY: NotifyWork(notifiers),
             JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
+            JobKind.ROUND: RoundWork(
+                context.database, collection, targets=RoundTargets(context.database, Vault()), recorder=recorder
+            ),
         }
         return cls(
             context=context,
@@ -110,6 +119,7 @@ class WorkerServices:
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
             collection=collection,
+            recorder=recorder,
             notifiers=notifiers,
             resolver=resolver,
         )
@@ -125,7 +135,8 @@ class WorkerServices:
         return report.moved
 
     async def close(self) -> None:
-        """Let go of what collectors and notifiers keep open."""
+        """Write down what was found, then let go of what collectors and notifiers keep open."""
+        await self.recorder.drain()
         await self.collection.close()
         for notifier in self.notifiers.values():
             await notifier.close()

@@ -1,0 +1,192 @@
+"""The work of a round: each look begins at its slot, and what it finds is recorded at once."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from shared.domain.attempts import ReportProgress, Worked
+from shared.domain.jobs import Failure
+from shared.domain.leases import ClaimedJob
+from shared.domain.looks import MissedLook, Round, TakenLook, WatchedMonitor
+from shared.domain.observation import Fault
+from shared.domain.outcome import Outcome, Reading
+from shared.domain.rounds import decode_round
+from shared.domain.slots import Gap, GapReason, Visit
+from shared.services.collection import Collection
+from shared.services.recorder import Recorder
+from shared.services.round_targets import RoundTarget, RoundTargets
+from shared.storage.database import Database
+from shared.storage.errors import StorageUnavailableError
+from shared.storage.round_store import RoundStore
+
+_log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
+MOST_AHEAD_SECONDS = 5.0
+"""The longest a round waits for a slot; the schedule hands slots out a second ahead."""
+LEAST_PATIENCE = timedelta(seconds=10)
+"""A look that is later than this and than its interval is not taken: its moment is over, and the next slot's is there.
+
+The intervals of a few seconds would otherwise never be looked at while a worker is behind.
+"""
+
+
+class TooLateError(Exception):
+    """The moment a look was meant for is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The database's clock, as told with the claim, and carried on by the monotonic one: no wall clock is asked."""
+
+    started_at: datetime
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """The present moment by the database's clock."""
+        return self.started_at + timedelta(seconds=time.monotonic() - self.began)
+
+    async def reach(self, moment: datetime) -> None:
+        """Wait for a moment."""
+        seconds = (moment - self.now()).total_seconds()
+        if seconds > 0:
+            await asyncio.sleep(min(seconds, MOST_AHEAD_SECONDS))
+
+
+@dataclass
+class _Run:
+    """One attempt at a round: what it is fenced by, its clock, and what it has come to."""
+
+    claimed: ClaimedJob
+    pace: Pace
+    counted: Counter[Outcome] = field(default_factory=Counter)
+    missed: int = 0
+    readings: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def round(self) -> Round:
+        return Round(self.claimed.job_id, self.claimed.lease_token)
+
+    @property
+    def done(self) -> int:
+        return self.counted.total() + self.missed
+
+    def result(self) -> dict[str, Any]:
+        counts: dict[str, Any] = {outcome.value: self.counted[outcome] for outcome in Outcome}
+        counts["missed"] = self.missed
+        return counts | {"readings": self.readings} if self.readings else counts
+
+
+class RoundWork:
+    """Takes the looks of a round; it succeeds when they were taken, whatever was found."""
+
+    def __init__(
+        self, database: Database, collection: Collection, *, targets: RoundTargets, recorder: Recorder
+    ) -> None:
+        self._database = database
+        self._collection = collection
+        self._targets = targets
+        self._recorder = recorder
+
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
+        """Take all looks that were not taken yet; a spec that this version cannot read is a permanent failure."""
+        run = _Run(claimed, Pace(claimed.started_at))
+        try:
+            visits = decode_round(claimed.spec)
+        except msgspec.DecodeError:
+            return Worked(failure=Failure("unreadable_spec", "this worker cannot read the round", True))
+        targets = await self._find_targets(visits)
+        left = [visit for visit in visits if visit.monitor_id in targets]
+        if claimed.attempt > 1:
+            left = await self._without_written(left, targets)
+        async with asyncio.TaskGroup() as group:
+            for visit in sorted(left, key=lambda each: each.slot):
+                await run.pace.reach(visit.slot)
+                looking = group.create_task(self._visit(run, visit, targets[visit.monitor_id]))
+                looking.add_done_callback(lambda _: report({"done": run.done, "total": len(left)}))
+        return Worked(result=run.result())
+
+    async def _find_targets(self, visits: Sequence[Visit]) -> Mapping[UUID, RoundTarget]:
+        """Wait while the database is away, as long as the lease and the attempt's time allow."""
+        while True:
+            try:
+                return await self._targets.find(visits)
+            except StorageUnavailableError as error:
+                _log.warning("targets_not_found_yet", error=repr(error))
+            await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers
+
+    async def _without_written(self, visits: Sequence[Visit], targets: Mapping[UUID, RoundTarget]) -> list[Visit]:
+        """Leave out what an earlier attempt has recorded."""
+        regular = [(targets[visit.monitor_id].monitor.series_id, visit.slot) for visit in visits if visit.is_regular]
+        async with self._database.one_statement() as work:
+            written = await RoundStore(work).find_written(regular)
+        return [
+            visit
+            for visit in visits
+            if not visit.is_regular or (targets[visit.monitor_id].monitor.series_id, visit.slot) not in written
+        ]
+
+    async def _visit(self, run: _Run, visit: Visit, target: RoundTarget) -> None:
+        monitor = target.monitor
+        if monitor.is_paused and visit.is_regular:
+            await self._miss(run, visit, GapReason.PAUSED)
+            return
+        try:
+            reading = await self._look(run, visit, target)
+        except TooLateError:
+            await self._miss(run, visit, GapReason.OVERLOAD if run.claimed.attempt == 1 else GapReason.WORKER_LOST)
+            return
+        covers_until = monitor.schedule.next_after(visit.slot) if visit.is_regular else None
+        await self._recorder.record(TakenLook(run.round, monitor, visit, reading, covers_until))
+        run.counted[reading.outcome] += 1
+        if visit.is_manual:
+            run.readings.append(_shown(monitor, reading))
+
+    async def _look(self, run: _Run, visit: Visit, target: RoundTarget) -> Reading:
+        if isinstance(target.target, Fault):
+            fault = target.target
+            return Reading(Outcome.ERROR, 0.0, run.pace.now(), code=fault.code, message=fault.message)
+        lag_ms: list[float] = []
+
+        def begin() -> None:
+            late = max(timedelta(0), run.pace.now() - visit.slot)
+            if visit.is_regular and not lag_ms and late > _patience(target.monitor, visit):
+                raise TooLateError
+            lag_ms.append(round(late / timedelta(milliseconds=1), 3))
+
+        reading = await self._collection.collect(target.target, on_start=begin)
+        if not lag_ms or visit.is_manual:
+            return reading
+        return replace(reading, metrics={**reading.metrics, "lag_ms": lag_ms[0]})
+
+    async def _miss(self, run: _Run, visit: Visit, reason: GapReason) -> None:
+        run.missed += 1
+        if visit.is_regular:
+            gap = Gap(visit.monitor_id, visit.slot, visit.slot, 1, reason)
+            await self._recorder.record(MissedLook(run.round, gap))
+
+
+def _patience(monitor: WatchedMonitor, visit: Visit) -> timedelta:
+    """How late a look may begin."""
+    interval = monitor.schedule.interval or monitor.schedule.next_after(visit.slot) - visit.slot
+    return max(interval, LEAST_PATIENCE)
+
+
+def _shown(monitor: WatchedMonitor, reading: Reading) -> dict[str, Any]:
+    return {
+        "monitor_id": str(monitor.monitor_id),
+        "outcome": reading.outcome.value,
+        "duration_ms": reading.duration_ms,
+        "metrics": dict(reading.metrics),
+        "code": reading.code,
+        "message": reading.message,
+    }
