@@ -1,7 +1,9 @@
-"""Which names hold secrets, so that their values are shown as `***`."""
+"""Which names hold secrets, so that their values are shown as `***`; a reference to a secret is shown as it is."""
 
 import re
 from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from shared.domain.secret_references import mask_literals, names_in
 
 MASK = "***"
 _SECRET_NAME = re.compile(
@@ -9,6 +11,8 @@ _SECRET_NAME = re.compile(
     r"|^(sig|auth|code|jwt|sid|key)$|(api|access|account|shared|auth|sas)[-_]?key|[-_]key$|[-_]sig$",
     re.IGNORECASE,
 )
+_SCHEMES = frozenset({"basic", "bearer", "token"})
+"""Words before a credential in `Authorization` (RFC 9110) that are no secret."""
 
 
 def looks_secret(name: str) -> bool:
@@ -16,23 +20,46 @@ def looks_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def mask_text(text: str) -> str:
+    """`***`, and beside it the references that the text holds: `Bearer {{secret:TOKEN}}` says what is sent."""
+    if not names_in(text):
+        return MASK
+    return mask_literals(text, lambda literal: literal if literal.strip().lower() in _SCHEMES else MASK)
+
+
+def has_url_secrets(url: str) -> bool:
+    """Whether an address holds user information or a query parameter that looks secret, or cannot be taken apart."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return "@" in parts.netloc or any(looks_secret(each.partition("=")[0]) for each in parts.query.split("&"))
+
+
 def mask_url(url: str) -> str:
     """The address without user information, fragment and the values of query parameters that look secret."""
     try:
         parts = urlsplit(url)
-        host = _host_and_port(parts)
+        place = _place_of(parts)
     except ValueError:
         return url.partition("?")[0].rpartition("@")[2]
     query = "&".join(_mask_parameter(parameter) for parameter in parts.query.split("&"))
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    return urlunsplit((parts.scheme, place, parts.path, query, ""))
 
 
-def _host_and_port(parts: SplitResult) -> str:
-    """The network location without user information; ValueError when its port is none."""
+def _place_of(parts: SplitResult) -> str:
+    """Host and port, and the user information when it refers to secrets; ValueError when the port is none."""
     _ = parts.port
-    return parts.netloc.rpartition("@")[2].lower()
+    credentials, _, place = parts.netloc.rpartition("@")
+    if not names_in(credentials):
+        return place.lower()
+    return f"{mask_literals(credentials, _mask_credential)}@{place.lower()}"
+
+
+def _mask_credential(literal: str) -> str:
+    return ":".join(MASK if part else "" for part in literal.split(":"))
 
 
 def _mask_parameter(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    return f"{name}={MASK}" if equals and looks_secret(name) else parameter
+    name, equals, value = parameter.partition("=")
+    return f"{name}={mask_text(value)}" if equals and looks_secret(name) else parameter

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import orjson
 
 from shared.domain.dsn import parse_dsn
-from shared.domain.masking import MASK, mask_url
+from shared.domain.masking import mask_text, mask_url
+from shared.domain.secret_references import names_in
 from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, Target
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -16,6 +17,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def display_name(target: Target) -> str:
     """What people are shown as the target: URL, DSN or path, without secrets."""
+    if target.shown_as is not None:
+        return target.shown_as
     match target:
         case HttpTarget():
             return mask_url(target.url)
@@ -66,22 +69,31 @@ def identity_of(target: Target) -> bytes:
 
 
 def mask_target(target: Target) -> dict[str, Any]:
-    """The target as JSON with every secret masked, leaving out what was not given."""
+    """The target as JSON with every secret masked but references to them, leaving out what was not given."""
     shown = target.model_dump(mode="json", exclude_unset=True)
     match target:
         case HttpTarget():
             shown["url"] = mask_url(target.url)
             if target.headers:
-                shown["headers"] = dict.fromkeys(target.headers, MASK)
+                shown["headers"] = {name: mask_text(text.get_secret_value()) for name, text in target.headers.items()}
             if target.body is not None:
-                shown["body"] = MASK
+                shown["body"] = mask_text(target.body)
         case DatabaseTarget():
-            shown["dsn"] = display_name(target)
+            shown["dsn"] = _mask_dsn(target.dsn.get_secret_value())
         case FileTarget():
             pass
         case _:
             assert_never(target)
     return shown
+
+
+def _mask_dsn(dsn: str) -> str:
+    """The DSN without its password, unless that is a reference."""
+    address = parse_dsn(dsn)
+    if not names_in(address.password):
+        return str(address)
+    # The user is quoted, so that the first `@` is the one behind it.
+    return str(address).replace("@", f":{mask_text(address.password)}@", 1)
 
 
 def _question_of(target: Target) -> dict[str, Any]:

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.domain.condition_parser import parse_condition
@@ -14,6 +24,7 @@ from shared.domain.dsn import parse_dsn
 from shared.domain.durations import Duration
 from shared.domain.numbers import WHOLE
 from shared.domain.patterns import compile_pattern
+from shared.domain.secret_references import is_misspelt, names_in
 
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
 LabelValue = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -23,9 +34,28 @@ Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=22)]
 ConditionText = Annotated[str, Field(min_length=3, max_length=500, examples=["[STATUS] == 200"])]
 
 
+FILLED_FIELDS = frozenset({"url", "dsn", "headers", "body"})
+"""The fields in which `{{secret:NAME}}` is replaced by the secret; every other one is shown, or kept, as it is."""
+
+
 def _check_dsn(dsn: SecretStr) -> SecretStr:
-    parse_dsn(dsn.get_secret_value())
+    text = dsn.get_secret_value()
+    if names_in(text) != names_in(parse_dsn(text).password):
+        raise ValueError("a reference to a secret can stand in the DSN's password only")
     return dsn
+
+
+def _check_url(url: str) -> str:
+    if "{{secret:" in url and names_in(_host_of(url)):
+        raise ValueError("a reference to a secret can stand behind the host only, or in user and password")
+    return url
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return url
 
 
 def _check_pattern(pattern: str) -> str:
@@ -34,6 +64,7 @@ def _check_pattern(pattern: str) -> str:
 
 
 Dsn = Annotated[SecretStr, Field(max_length=4096), AfterValidator(_check_dsn)]
+Url = Annotated[str, Field(min_length=8, max_length=4096), AfterValidator(_check_url)]
 Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_check_pattern)]
 
 
@@ -53,6 +84,18 @@ class TargetModel(BaseModel):
     """Each must hold, or the target is `down`."""
     degraded_conditions: Annotated[list[ConditionText], Field(max_length=50)] = Field(default_factory=list)
     """Each should hold, or the target is `degraded`."""
+
+    _shown_as: str | None = PrivateAttr(default=None)
+
+    @property
+    def shown_as(self) -> str | None:
+        """The name people are shown, of a target whose references were filled in; else it follows from the address."""
+        return self._shown_as
+
+    def named(self, name: str) -> Self:
+        """This target, from now on shown as `name`: for one that has just been filled in."""
+        self._shown_as = name
+        return self
 
     @field_validator("conditions", "degraded_conditions")
     @classmethod
@@ -89,12 +132,48 @@ class TargetModel(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def check_references(self) -> Self:
+        """Refuse a reference to a secret that would be sent, or shown, as it stands."""
+        for field, value in self:
+            text = _text_of(value)
+            if "{{secret:" not in text:
+                continue
+            if field not in FILLED_FIELDS:
+                raise PydanticCustomError(
+                    "reference_place",
+                    "a reference to a secret cannot stand in {field}; it can in {fields}",
+                    {"field": field, "fields": ", ".join(sorted(FILLED_FIELDS))},
+                )
+            if is_misspelt(text):
+                raise PydanticCustomError(
+                    "reference_syntax",
+                    "a reference to a secret is misspelt in {field}; write {example} with letters, digits and _",
+                    {"field": field, "example": "{{secret:NAME}}"},
+                )
+        return self
+
+
+def _text_of(value: object) -> str:
+    """All text in a field."""
+    match value:
+        case str():
+            return value
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return "\n".join(map(_text_of, value.values()))
+        case list():
+            return "\n".join(value)
+        case _:
+            return ""
+
 
 class HttpTarget(TargetModel):
     """An HTTP or HTTPS address."""
 
     kind: Literal["http"]
-    url: Annotated[str, Field(min_length=8, max_length=4096)]
+    url: Url
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     headers: Annotated[dict[str, SecretStr], Field(max_length=50)] = Field(default_factory=dict)
     body: Annotated[str | None, Field(max_length=100_000)] = None
