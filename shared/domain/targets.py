@@ -135,7 +135,7 @@ class TargetModel(BaseModel):
     @model_validator(mode="after")
     def check_references(self) -> Self:
         """Refuse a reference to a secret that would be sent, or shown, as it stands."""
-        for field, value in self:
+        for field, value in self.__dict__.items():
             text = _text_of(value)
             if "{{secret:" not in text:
                 continue
@@ -156,17 +156,15 @@ class TargetModel(BaseModel):
 
 def _text_of(value: object) -> str:
     """All text in a field."""
-    match value:
-        case str():
-            return value
-        case SecretStr():
-            return value.get_secret_value()
-        case dict():
-            return "\n".join(map(_text_of, value.values()))
-        case list():
-            return "\n".join(value)
-        case _:
-            return ""
+    if isinstance(value, str):
+        return value
+    if not value or isinstance(value, bool | int | timedelta):
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, dict):
+        return "\n".join(map(_text_of, value.values()))
+    return "\n".join(value) if isinstance(value, list) else ""
 
 
 class HttpTarget(TargetModel):
