@@ -29,7 +29,7 @@ from worker.beat import beat
 from worker.crew import Crew
 from worker.doorbell import HAND_BACK_SECONDS
 from worker.loop_watch import watch_loop
-from worker.metrics import count_repairs
+from worker.metrics import count_missed, count_repairs, note_schedule
 from worker.upkeep.duties import keep
 from worker.upkeep.schedule import duties_of
 
@@ -65,7 +65,13 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
         await wait_for_schema(context.database)
-        services = await WorkerServices.open(context, worker_id=worker_id, count_repairs=count_repairs)
+        services = await WorkerServices.open(
+            context,
+            worker_id=worker_id,
+            count_repairs=count_repairs,
+            note_schedule=note_schedule,
+            count_missed=count_missed,
+        )
         stack.push_async_callback(services.close)
         tune_garbage_collection()
         await run_until(stop, services, kinds=kinds, hurry=hurry)

@@ -1,8 +1,12 @@
 """What a worker process counts of itself (Prometheus)."""
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.domain.dispatch import RepairReason
+from shared.domain.slots import GapReason
+from shared.services.scheduling import ScheduleReport
 
 STALE_RINGS = Counter("tocsin_stale_rings", "Rings that started nothing.", ["queue"])
 UPKEEP = Counter("tocsin_upkeep_jobs", "Jobs that upkeep moved, by duty.", ["duty"])
@@ -22,7 +26,30 @@ LOOP_LAG = Histogram(
 )
 RINGS_REPAIRED = Counter("tocsin_rings_repaired", "Rings that upkeep put into Redis, or took out as stale.", ["reason"])
 
+LOOKS_SCHEDULED = Counter("tocsin_looks_scheduled", "Looks at monitors that this worker handed out in rounds.")
+ROUNDS_MADE = Counter("tocsin_rounds_made", "Rounds that this worker made of what was due.")
+SLOTS_MISSED = Counter("tocsin_slots_missed", "Slots that this worker found were not collected.", ["reason"])
+SCHEDULE_OVERDUE = Gauge(
+    "tocsin_schedule_overdue_seconds", "How late the longest due monitor was when this worker last scheduled."
+)
+OVERLOADED = Gauge("tocsin_overloaded", "Whether more is due than the workers do, as this worker last saw it.")
+
 
 def count_repairs(reason: RepairReason, rings: int) -> None:
     """Count rings that were repaired."""
     RINGS_REPAIRED.labels(reason=reason.value).inc(rings)
+
+
+def note_schedule(report: ScheduleReport) -> None:
+    """Show what a turn of the schedule did."""
+    LOOKS_SCHEDULED.inc(report.visits)
+    ROUNDS_MADE.inc(report.rounds)
+    SCHEDULE_OVERDUE.set(report.overdue_seconds)
+    OVERLOADED.set(report.is_overloaded)
+    count_missed(report.missed)
+
+
+def count_missed(missed: Mapping[GapReason, int]) -> None:
+    """Count slots that were not collected."""
+    for reason, slots in missed.items():
+        SLOTS_MISSED.labels(reason=reason.value).inc(slots)

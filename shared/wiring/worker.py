@@ -31,7 +31,9 @@ from shared.services.retention import Retention
 from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
 from shared.services.rollups import Rollups
 from shared.services.round_targets import RoundTargets
+from shared.services.round_upkeep import RoundUpkeep
 from shared.services.round_work import RoundWork
+from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
@@ -64,6 +66,8 @@ class WorkerServices:
     recovery: JobRecovery
     holds: Holds
     repair: RingRepair
+    scheduling: Scheduling
+    round_upkeep: RoundUpkeep
     retention: Retention
     rollups: Rollups
     collection: Collection
@@ -73,7 +77,13 @@ class WorkerServices:
 
     @classmethod
     async def open(
-        cls, context: ProcessContext, *, worker_id: str, count_repairs: CountRepairs = count_nothing
+        cls,
+        context: ProcessContext,
+        *,
+        worker_id: str,
+        count_repairs: CountRepairs = count_nothing,
+        note_schedule: NoteSchedule = note_nothing,
+        count_missed: CountMissed = count_no_misses,
     ) -> "WorkerServices":
         """Make the services; names of our own servers are resolved, so that collectors are never aimed at them.
 
@@ -116,6 +126,8 @@ class WorkerServices:
                 count_repairs=count_repairs,
                 watch_seconds=WATCH_SECONDS,
             ),
+            scheduling=Scheduling(context.database, context.announcer, note=note_schedule),
+            round_upkeep=RoundUpkeep(context.database, count_missed=count_missed),
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
             collection=collection,

@@ -7,7 +7,10 @@ from worker.upkeep.duties import Duty
 def duties_of(services: WorkerServices) -> list[Duty]:
     """All upkeep; every worker does it, because each duty is safe anywhere and twice."""
     recovery, repair, retention = services.recovery, services.repair, services.retention
+    rounds = services.round_upkeep
     return [
+        Duty("schedule", 0.25, services.scheduling.run),
+        Duty("settle", 2.0, rounds.settle),
         Duty("promote", 0.5, recovery.promote),
         Duty("release", 0.5, services.holds.release),
         Duty("relay", 1.0, repair.relay),
@@ -15,6 +18,8 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("rescue", 2.0, recovery.rescue),
         Duty("reconcile", 3.0, repair.reconcile),
         Duty("sweep", 30.0, repair.sweep),
+        Duty("anchor", 60.0, rounds.anchor),
+        Duty("forget_rounds", 15.0, rounds.forget, breath_seconds=0.1),
         Duty("forget_jobs", 60.0, retention.forget_jobs, breath_seconds=0.1),
         Duty("forget_keys", 600.0, retention.forget_keys),
         Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
