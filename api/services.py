@@ -18,6 +18,7 @@ from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
 from shared.services.admission import Admission
 from shared.services.queues import Queues
+from shared.services.uptime import UptimeService
 from shared.tasks import end_tasks
 from shared.wiring import ProcessContext
 from shared.wiring.slots import slots_of
@@ -42,6 +43,7 @@ class ApiServices:
     queues: Queues
     admission: Admission
     profiling: Profiling
+    uptime: UptimeService
     batch_slots: asyncio.Semaphore
 
     @classmethod
@@ -81,6 +83,7 @@ class ApiServices:
             queues=queues,
             admission=admission,
             profiling=Profiling(),
+            uptime=UptimeService(context.database, clock=context.clock),
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
         )
 

@@ -42,7 +42,7 @@ class Span:
 class Uptime:
     """How a window divides into states, in seconds, as far as it is known.
 
-    `outages` are the spans of *down* that reach into the window.
+    `outages` says how often it was down without a break, as far as that reaches into the window.
     """
 
     up_seconds: float = 0.0
@@ -103,10 +103,11 @@ def uptime(
 ) -> Uptime:
     """Sum up the spans of a window; see `spans_of`."""
     seconds = dict.fromkeys(MonitorState, timedelta(0))
-    outages = 0
+    outages, before = 0, None
     for span in spans_of(changes, window, now=now, knowledge=knowledge, created_at=created_at):
         seconds[span.state] += span.end - span.start
-        outages += span.state is MonitorState.DOWN
+        outages += span.state is MonitorState.DOWN and before is not MonitorState.DOWN
+        before = span.state
     return Uptime(**{f"{state}_seconds": lasted.total_seconds() for state, lasted in seconds.items()}, outages=outages)
 
 

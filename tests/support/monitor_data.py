@@ -147,15 +147,22 @@ async def _plant_states(work: UnitOfWork, monitors: Sequence[MonitorData]) -> No
 
 async def _plant_spans(work: UnitOfWork, monitors: Sequence[MonitorData]) -> None:
     """Of changes at one moment the later one stands, as where they are written."""
-    rows = {(each.monitor_id, change.at): change for each in monitors for change in each.changes}
+    rows = [row for each in monitors for row in _spans_of(each)]
+    ids, changes, previous = zip(*rows, strict=True)
     await work.run(
         """
-        insert into state_spans (monitor_id, started_at, state, code, message)
-        select * from unnest($1::uuid[], $2::timestamptz[], $3::int2[], $4::text[], $5::text[])
+        insert into state_spans (monitor_id, started_at, state, previous_state, code, message)
+        select * from unnest($1::uuid[], $2::timestamptz[], $3::int2[], $4::int2[], $5::text[], $6::text[])
         """,
-        [monitor_id for monitor_id, _ in rows],
-        [at for _, at in rows],
-        [change.state.code for change in rows.values()],
-        [change.code for change in rows.values()],
-        [change.message for change in rows.values()],
+        list(ids),
+        [change.at for change in changes],
+        [change.state.code for change in changes],
+        [None if change is None else change.state.code for change in previous],
+        [change.code for change in changes],
+        [change.message for change in changes],
     )
+
+
+def _spans_of(monitor: MonitorData) -> list[tuple[UUID, StateChange, StateChange | None]]:
+    changes = list({change.at: change for change in monitor.changes}.values())
+    return [(monitor.monitor_id, *pair) for pair in zip(changes, [None, *changes], strict=False)]
