@@ -69,9 +69,11 @@ class FoldedPings:
 
 
 def fold_pings(
-    watched: WatchedHeartbeat, pings: Iterable[Ping], *, ears: Ears, begun: Mapping[UUID, datetime]
+    watched: WatchedHeartbeat, pings: Iterable[Ping], *, ears: Ears | None, begun: Mapping[UUID, datetime]
 ) -> FoldedPings:
     """Fold pings in, each after the silence before it. `begun` is when runs began, by what tells them apart.
+
+    Without `ears` no silence is judged: nothing was overdue.
 
     The pings of a paused monitor are numbered and kept, and change nothing.
     """
@@ -82,7 +84,8 @@ def fold_pings(
         if folded.standing.state is MonitorState.PAUSED:
             folded.numbered.append(NumberedPing(folded.pings, ping))
             continue
-        _fold_silence(folded, now=ping.at, ears=ears)
+        if ears is not None:
+            _fold_silence(folded, now=ping.at, ears=ears)
         _fold_ping(folded, ping, None if ping.run_id is None else begun.get(ping.run_id))
         if ping.kind is PingKind.START and ping.run_id is not None:
             begun[ping.run_id] = ping.at

@@ -17,3 +17,6 @@ SAMPLE_COLLISIONS = 7_463_013
 
 JOB_RETENTION = 7_463_014
 """Held by who deletes jobs that ended long ago."""
+
+SILENCE = 7_463_020
+"""Held by who judges the heartbeats that nothing was heard of."""
