@@ -1,0 +1,77 @@
+"""One batch of changes to monitors within one unit of work: what each comes to is decided, then all is written."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.domain.heartbeats import HeartbeatTarget
+from shared.domain.live import StateTold
+from shared.domain.monitor_changes import (
+    MAX_MONITORS,
+    CreateMonitor,
+    MonitorChange,
+    MonitorDraft,
+    PutMonitor,
+)
+from shared.services.monitor_decisions import Decisions
+from shared.services.monitor_pausing import Pausing
+from shared.storage.database import UnitOfWork
+from shared.storage.heartbeat_store import HeartbeatStore
+from shared.storage.monitor_pauses import MonitorPauses
+from shared.storage.monitor_state_store import MonitorStateStore
+from shared.storage.monitor_store import MonitorStore
+from shared.storage.monitor_writing import MonitorWriter, NameTakenError, Origin
+from shared.vault import Vault
+
+YIELD_EVERY = 50
+"""Changes judged in one go; a thousand would hold up every other request for some ten milliseconds."""
+
+
+async def decide_all(work: UnitOfWork, changes: Sequence[MonitorChange], vault: Vault) -> Decisions:
+    """Lock the monitors that the changes name, and decide what each change comes to."""
+    store = MonitorStore(work)
+    names = [(c.spec.group, c.spec.name) for c in changes if isinstance(c, CreateMonitor | PutMonitor)]
+    holders = await store.find_names(names) if names else {}
+    ids = {c.monitor_id for c in changes} | set(holders.values())
+    room = MAX_MONITORS - await store.count() if names else 0
+    decisions = Decisions(await store.lock(list(ids)), holders, vault, room=room)
+    for place, change in enumerate(changes):
+        decisions.decide(change)
+        if place % YIELD_EVERY == YIELD_EVERY - 1:
+            await asyncio.sleep(0)
+    if decisions.renames:
+        decisions.refuse_taken(await store.find_names(list(decisions.renames)))
+    return decisions
+
+
+async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[StateTold]:
+    """Write what was decided; the answer is what changed of how monitors stand.
+
+    Raises:
+        NameTakenError: a name was taken meanwhile; the unit of work is spoiled, begin anew.
+    """
+    pausing, deletes = decisions.pausing, decisions.deletes
+    states = await MonitorStateStore(work).lock([*pausing, *deletes]) if pausing or deletes else {}
+    now = await MonitorPauses(work).lock_schedules([*pausing, *deletes, *decisions.schedules])
+    writer = MonitorWriter(work)
+    if deletes:
+        await writer.delete(deletes)
+    if decisions.updates:
+        await writer.update(decisions.updates, now=now)
+        await _update_heartbeats(work, decisions.updates, now=now)
+    slots = {key: schedule.next_after(now) for key, schedule in decisions.schedules.items()}
+    if slots:
+        await MonitorPauses(work).set_slots(slots)
+    told = await Pausing(work, now).run(pausing, states) if pausing else []
+    if decisions.inserts:
+        made = await writer.insert(decisions.inserts, origin=Origin(now, by))
+        if len(made) < len(decisions.inserts):
+            raise NameTakenError
+    return told
+
+
+async def _update_heartbeats(work: UnitOfWork, drafts: Sequence[MonitorDraft], *, now: datetime) -> None:
+    for draft in drafts:
+        target = draft.spec.target
+        if isinstance(target, HeartbeatTarget):
+            await HeartbeatStore(work).update(draft.monitor_id, grace=target.grace, slug=target.slug, now=now)

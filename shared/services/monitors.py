@@ -1,0 +1,90 @@
+"""Changing monitors: many at once in one transaction, each judged by itself, locked in one order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shared.domain.live import LiveEvent
+from shared.domain.monitor_changes import ChangeResult, Done, KeptMonitor, MonitorChange
+from shared.domain.monitors import MonitorSpec
+from shared.services.monitor_batch import decide_all, write_all
+from shared.services.monitor_targets import spec_of
+from shared.storage.database import Database
+from shared.storage.monitor_store import MonitorStore, Name
+from shared.storage.monitor_writing import NameTakenError
+from shared.vault import Vault
+
+MAX_TRIES = 3
+"""How often a batch is begun anew because somebody took a name meanwhile."""
+
+
+class ChangesRefusedError(Exception):
+    """One of a batch that is all or nothing was refused, and nothing was changed; `results` tells of each."""
+
+    def __init__(self, results: Sequence[ChangeResult]) -> None:
+        super().__init__("one of the changes was refused")
+        self.results = results
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedMonitor:
+    """A monitor and how people would write it, secrets and all: for comparing only."""
+
+    kept: KeptMonitor
+    spec: MonitorSpec
+
+
+class Monitors:
+    """Makes, changes and deletes monitors; `tell` is given what changed of how they stand, and is not waited for."""
+
+    def __init__(self, database: Database, vault: Vault, *, tell: Callable[[Sequence[LiveEvent]], None]) -> None:
+        self._database = database
+        self._tell = tell
+        self._vault = vault
+
+    async def change(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool = False) -> list[ChangeResult]:
+        """Carry the changes out that nothing forbids; the results are in their order. What is not done changed nothing.
+
+        Changes of one batch name different monitors. Deletions come first, so that their names are free.
+
+        Raises:
+            ChangesRefusedError: `is_atomic`, and one of them was refused.
+            StorageUnavailableError: the database is away, nothing is known to be changed.
+        """
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await self._try(changes, by=by, is_atomic=is_atomic)
+            except NameTakenError:
+                continue
+        return await self._try(changes, by=by, is_atomic=is_atomic)
+
+    async def _try(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool) -> list[ChangeResult]:
+        async with self._database.transaction() as work:
+            decisions = await decide_all(work, changes, self._vault)
+            if is_atomic and not all(isinstance(result, Done) for result in decisions.results):
+                raise ChangesRefusedError(decisions.results)
+            told = await write_all(work, decisions, by=by)
+        self._tell(told)
+        return decisions.results
+
+    async def list_owned(self, owner: str, names: Sequence[Name] = ()) -> list[OwnedMonitor]:
+        """All monitors of an owner, and those of whatever owner that have one of the names.
+
+        Raises:
+            NoSecretKeyError: one of them is sealed, and there is no key.
+            UnreadableSecretError: one of them is sealed with another key.
+        """
+        async with self._database.transaction() as work:
+            store = MonitorStore(work)
+            found = {kept.monitor.monitor_id: kept for kept in await store.list_owned(owner)}
+            if names:
+                found |= {kept.monitor.monitor_id: kept for kept in await store.list_named(names)}
+        return [OwnedMonitor(kept, spec_of(kept, self._vault)) for kept in found.values()]
+
+    async def apply_changes(self, changes: Sequence[MonitorChange], *, by: str) -> list[ChangeResult]:
+        """Carry all changes out in one transaction, or none.
+
+        Raises:
+            ChangesRefusedError: one of them was refused, because something changed since they were planned.
+            StorageUnavailableError: the database is away, nothing is known to be changed.
+        """
+        return await self.change(changes, by=by, is_atomic=True)
