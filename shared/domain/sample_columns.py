@@ -70,10 +70,13 @@ class SampleColumns:
             np.concatenate([EMPTY.outcomes, *(part.outcomes for part in parts)]),
             {place: np.concatenate([part.values_at(place) for part in parts]) for place in places},
         )
-        if (np.diff(whole.moments) > 0).all():
-            return whole
-        # `unique` answers with the first of equal ones.
-        return whole._part(np.unique(whole.moments, return_index=True)[1])
+        return whole.in_order()
+
+    def in_order(self) -> "SampleColumns":
+        """The same samples, ascending and distinct, whatever order they came in; of equal times the first one stays."""
+        if (np.diff(self.moments) > 0).all():
+            return self
+        return self._part(np.unique(self.moments, return_index=True)[1])
 
 
 EMPTY = SampleColumns(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8), {})

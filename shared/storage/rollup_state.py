@@ -20,4 +20,12 @@ async def read_rollup_state(work: UnitOfWork) -> Horizon:
         )
         rows = await work.fetch(_READ)
     row = rows[0]
-    return Horizon(**row._mapping)
+    return Horizon(
+        claimed_at=row.claimed_at,
+        hours_computed_at=row.hours_computed_at,
+        days_computed_at=row.days_computed_at,
+        samples_from=row.samples_from,
+        hours_from=row.hours_from,
+        chunked_until=row.chunked_until,
+        closed_until=row.closed_until,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +14,8 @@ from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
 from shared.domain.samples import Sample
 from shared.storage.advisory_locks import SAMPLE_COLLISIONS, SAMPLE_WRITERS
 from shared.storage.database import UnitOfWork
+from shared.storage.late_samples import add_late
+from shared.storage.packed_metrics import find_packed_metrics
 from shared.storage.partition_store import PartitionStore
 from shared.storage.partitions import SAMPLES
 from shared.storage.rollup_state import read_rollup_state
@@ -24,6 +27,8 @@ MAX_TRIES = 5
 
 SLACK = timedelta(seconds=10)
 """How far beyond the wanted time free milliseconds are looked for."""
+
+_SERIES_AND_TIME = attrgetter("series_id", "ts_ms")
 
 
 class SampleCollisionError(Exception):
@@ -74,9 +79,14 @@ class SampleStore:
         # Waiting for the lock comes first: what it protects is read by a statement of its own, with a later snapshot.
         await self._work.run("select pg_advisory_xact_lock_shared($1)", SAMPLE_WRITERS)
         state = await read_rollup_state(self._work)
-        kept = [each for each in samples if each.at >= state.samples_from]
         too_old = [each for each in samples if each.at < state.samples_from]
-        placed = await self.add_rows(kept)
+        closed = [each for each in samples if state.samples_from <= each.at < state.closed_until]
+        hot = [each for each in samples if each.at >= max(state.samples_from, state.closed_until)]
+        # The late ones may wait for others of their kind, and nothing is written yet that others wait for.
+        placed = await add_late(self._work, closed)
+        placed += await self.add_rows(hot)
+        if closed:
+            placed.sort(key=_SERIES_AND_TIME)
         await self._mark_late(placed, before=state.claimed_at)
         await self._update_current(placed)
         return placed, too_old
@@ -114,22 +124,26 @@ class SampleStore:
         """What the job found at the targets behind `after_position`, in their order."""
         rows = await self._work.fetch(
             """
-            select j.position, s.name, s.kind, j.outcome, j.duration_ms, p.extras, j.code, j.message, j.ts
+            select j.position, j.series_id, s.name, s.kind, j.outcome, j.duration_ms, p.extras, j.code, j.message, j.ts
             from job_samples j join series s using (series_id)
-            left join sample p on p.series_id = j.series_id and p.ts = j.ts
+            left join lateral (
+                select extras from sample where series_id = j.series_id and ts = j.ts union all
+                select extras from sample_late where series_id = j.series_id and ts = j.ts
+            ) p on true
             where j.job_id = $1 and j.position > $2 order by j.position limit $3
             """,
             job_id,
             after_position,
             limit,
         )
+        packed = await find_packed_metrics(self._work, [(row.series_id, row.ts) for row in rows if row.extras is None])
         return [
             JobSample(
                 position=row.position,
                 target=row.name,
                 outcome=OUTCOME_OF_CODE[row.outcome],
                 duration_ms=row.duration_ms,
-                metrics=unpack_metrics(row.kind, row.extras),
+                metrics=unpack_metrics(row.kind, row.extras or packed.get((row.series_id, row.ts))),
                 code=row.code,
                 message=row.message,
                 collected_at=row.ts,

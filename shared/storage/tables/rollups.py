@@ -74,8 +74,8 @@ class RollupStateRow(Row):
     Hours before `hours_computed_at` and days before `days_computed_at` are to be read. A sample older than `claimed_at`
     is late: who writes it marks its hour as dirty. The row comes into being with the first sample.
 
-    Samples before `chunked_until` are packed in chunks. Before `closed_until`, which is ahead of it while a day is being
-    packed, no row is written to `sample` any more. `samples_from` is where exact samples begin, packed or not.
+    Samples before `chunked_until` are packed in chunks. Before `closed_until`, which is ahead of it while a day is
+    being packed, no row is written to `sample` any more. Exact samples begin at `samples_from`, packed or not.
     """
 
     __tablename__ = "rollup_state"
