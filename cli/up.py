@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NoReturn
 
+from pydantic import SecretStr
+
 from cli.announcement import announce
 from cli.embedded import EmbeddedServers, ServerUrls
 from cli.embedded.errors import EmbeddedServerError
+from cli.embedded.secret_keys import ensure_secret_keys
 from cli.migrate import DatabaseAwayError, migrate
 from cli.readiness import AddressTakenError, free_port, wait_until_ready
 from cli.signals import StopRequested, StopSignals
@@ -57,6 +60,7 @@ def _run(settings: Settings, signals: StopSignals, *, workers: int) -> NoReturn:
         urls = servers.start()
         migrate(urls.database_url)
         settings = settings.model_copy(update={"port": port, "embedded": servers.is_complete})
+        settings = with_secret_keys(settings)
         processes += make_processes(settings, urls, workers=workers)
         supervisor = _start(processes, servers, settings=settings)
         announce(settings, servers, processes=processes)
@@ -90,10 +94,19 @@ def make_processes(settings: Settings, urls: ServerUrls, *, workers: int) -> lis
     ]
 
 
+def with_secret_keys(settings: Settings) -> Settings:
+    """The settings with the keys of the data directory, where the database is embedded and none are set."""
+    if settings.secret_keys is not None or settings.database_url is not None:
+        return settings
+    return settings.model_copy(update={"secret_keys": SecretStr(ensure_secret_keys(settings.data_dir))})
+
+
 def child_environment(base: Mapping[str, str], settings: Settings, *, urls: ServerUrls) -> dict[str, str]:
     """What the children see: our own environment, where the servers are, and whether they are Tocsin's own."""
+    keys = {} if settings.secret_keys is None else {"TOCSIN_SECRET_KEYS": settings.secret_keys.get_secret_value()}
     return {
         **base,
+        **keys,
         "TOCSIN_DATABASE_URL": urls.database_url,
         "TOCSIN_REDIS_URL": urls.redis_url,
         "TOCSIN_HOST": settings.host,

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="The API key of those commands; `TOCSIN_ADMIN_KEY` unless set."
     )
+    secret_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that seal secrets, separated by commas; the first seals, all read. `tocsin secrets new-key`.",
+    )
     workers: int = Field(default=2, ge=0, le=64, description="How many worker processes `tocsin up` starts.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least level logged."

@@ -33,12 +33,24 @@ class Vault:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         except ValueError as error:
-            raise InvalidKeyError("a key of TOCSIN_SECRET_KEYS is none: 32 bytes in URL-safe base64") from error
+            raise InvalidKeyError(
+                "TOCSIN_SECRET_KEYS holds what is no key; `tocsin secrets new-key` makes one; commas separate several"
+            ) from error
 
     @property
     def has_key(self) -> bool:
         """Whether secrets can be kept."""
         return self._fernet is not None
+
+    @classmethod
+    def of_setting(cls, keys: str | None) -> "Vault":
+        """The vault of `TOCSIN_SECRET_KEYS`: keys separated by commas, spaces round them do not matter.
+
+        Raises:
+            InvalidKeyError: one of them is none.
+        """
+        named = [key.strip() for key in (keys or "").split(",")]
+        return cls([key for key in named if key])
 
     def seal(self, text: str) -> str:
         """Seal a text, differently each time.

@@ -76,6 +76,13 @@ class TestRefusing:
         assert code == EXIT_REFUSED
         assert "TOCSIN_DATABASE_URL" in words
 
+    def test_a_key_of_secrets_that_is_none(self, servers_of: dict[str, str]) -> None:
+        """It names the setting, and does not repeat what was set."""
+        code, words = refusal(**servers_of, secret_keys="hunter2")
+        assert code == EXIT_REFUSED
+        assert "TOCSIN_SECRET_KEYS" in words
+        assert "hunter2" not in words
+
     def test_a_port_that_is_taken(self, servers_of: dict[str, str]) -> None:
         """It names the port and the setting."""
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -5,9 +5,12 @@ import pytest
 
 from cli.announcement import address, key_fact
 from cli.embedded import ServerUrls
+from cli.embedded.errors import EmbeddedServerError
+from cli.embedded.secret_keys import find_secret_keys
 from cli.readiness import AddressTakenError, free_port, is_ready
-from cli.up import child_environment, make_processes, with_loopback
+from cli.up import child_environment, make_processes, with_loopback, with_secret_keys
 from shared.settings import Settings
+from shared.vault import Vault, new_key
 
 URLS = ServerUrls("postgresql://tocsin@/tocsin?host=/run", "unix:///run/valkey.sock?db=0")
 
@@ -33,6 +36,35 @@ def test_an_inherited_claim_of_being_embedded_is_overruled() -> None:
     """Only `up` knows; what the environment says would switch keys off on foreign servers."""
     environment = child_environment({"TOCSIN_EMBEDDED": "true"}, settings_of(embedded=False), urls=URLS)
     assert environment["TOCSIN_EMBEDDED"] == "false"
+
+
+def test_an_embedded_database_has_keys_that_stay_and_only_their_owner_reads(tmp_path: Path) -> None:
+    """They are made at the first start and handed to every process."""
+    settings = with_secret_keys(settings_of(data_dir=tmp_path))
+    assert settings.secret_keys is not None
+    keys = settings.secret_keys.get_secret_value()
+    assert Vault.of_setting(keys).has_key
+    assert (tmp_path / "secret.keys").stat().st_mode & 0o777 == 0o600
+    assert with_secret_keys(settings_of(data_dir=tmp_path)).secret_keys == settings.secret_keys
+    assert child_environment({}, settings, urls=URLS)["TOCSIN_SECRET_KEYS"] == keys
+    (tmp_path / "secret.keys").write_text(f"one\n{keys}\n")
+    assert find_secret_keys(tmp_path) == f"one,{keys}"
+
+
+def test_keys_that_are_set_are_kept_and_a_foreign_database_gets_none(tmp_path: Path) -> None:
+    """Whose the database is, theirs are the keys."""
+    own = settings_of(data_dir=tmp_path, secret_keys=new_key())
+    assert with_secret_keys(own) is own
+    foreign = settings_of(data_dir=tmp_path, database_url="postgresql://elsewhere")
+    assert with_secret_keys(foreign).secret_keys is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """Making others would leave every secret unreadable."""
+    (tmp_path / "secret.keys").mkdir()
+    with pytest.raises(EmbeddedServerError, match=r"secret\.keys cannot be read"):
+        with_secret_keys(settings_of(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
