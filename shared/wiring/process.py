@@ -16,6 +16,7 @@ from shared.services.statistics import Statistics
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
 from shared.task_queue import Doorbell, TaskQueue
+from shared.vault import InvalidKeyError, Vault
 
 
 class NotConfiguredError(Exception):
@@ -40,16 +41,18 @@ class ProcessContext:
     control: JobControl
     requeue: Requeue
     statistics: Statistics
+    vault: Vault
 
     @classmethod
     def open(cls, settings: Settings, *, name: str, clock: Clock = utc_now) -> "ProcessContext":
         """Make the context; nothing is connected before it is first used. `name` is shown in the servers' own lists.
 
         Raises:
-            NotConfiguredError: there is no database or no Redis to use.
+            NotConfiguredError: there is no database or no Redis to use, or a key of secrets is none.
         """
         if settings.database_url is None or settings.redis_url is None:
             raise NotConfiguredError("set TOCSIN_DATABASE_URL and TOCSIN_REDIS_URL, or start all by `tocsin up`")
+        vault = open_vault(settings)
         database_url = settings.database_url.get_secret_value()
         database = Database(
             create_engine(database_url, pool_size=settings.database_pool_size, name=name),
@@ -77,6 +80,7 @@ class ProcessContext:
             control=JobControl(database, announcer, orders),
             requeue=Requeue(database, announcer),
             statistics=Statistics(database),
+            vault=vault,
         )
 
     async def close(self) -> None:
@@ -85,3 +89,15 @@ class ProcessContext:
         await self.events.drain()
         await self.database.close()
         await self.redis.aclose(close_connection_pool=True)
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The vault of the settings' keys; without a key it keeps no secret.
+
+    Raises:
+        NotConfiguredError: one of the keys is none; the message does not repeat it.
+    """
+    try:
+        return Vault.of_setting(settings.secret_keys.get_secret_value() if settings.secret_keys else None)
+    except InvalidKeyError as error:
+        raise NotConfiguredError(str(error)) from None
