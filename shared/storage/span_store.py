@@ -46,7 +46,8 @@ def _lasting(state: MonitorState) -> str:
 _CHANGES = f"""
     select monitor_id, state, previous_state, {_micros("started_at - w.start")} as t from state_spans
     where started_at > w.start and previous_state is distinct from state"""
-_OF_SOME = f"c cross join windows w cross join lateral ({_CHANGES} and monitor_id = c.monitor_id) x"
+# Without the fence the planner would read all of a monitor's changes, and then look at their moments.
+_OF_SOME = f"c cross join windows w cross join lateral ({_CHANGES} and monitor_id = c.monitor_id offset 0) x"
 _OF_ALL = f"windows w cross join lateral ({_CHANGES}) x"
 
 
