@@ -90,3 +90,23 @@ def fold_looks(before: Standing, looks: Iterable[TakenLook]) -> FoldedLooks:
     if confirm_at is not None:
         return FoldedLooks(standing, told, standing.failing, confirm_at)
     return FoldedLooks(standing, told, 0 if before.failing and not standing.failing else None)
+
+
+SILENT_AFTER = timedelta(seconds=60)
+"""The least time after a slot before nothing is known any more; workers may be starting anew meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A monitor whose knowledge ended at `covered_until`, a slot, and that no look has been recorded of since."""
+
+    monitor_id: UUID
+    schedule: Schedule
+    covered_until: datetime
+    now: datetime
+
+
+def patience_with(silent: Silent) -> timedelta:
+    """How long a look is waited for: two intervals, and a minute at least."""
+    interval = silent.schedule.interval or silent.schedule.next_after(silent.covered_until) - silent.covered_until
+    return max(2 * interval, SILENT_AFTER)

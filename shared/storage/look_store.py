@@ -18,6 +18,7 @@ from shared.storage.monitor_state_store import LockedState, MonitorStateStore, N
 from shared.storage.note_store import NoteStore
 from shared.storage.sample_encoding import PlacedSample
 from shared.storage.sample_store import SampleStore
+from shared.storage.schedule_store import ScheduleStore
 
 Looked = TakenLook | MissedLook
 
@@ -116,21 +117,9 @@ class LookStore:
     async def _add_gaps(self, gaps: Sequence[Gap]) -> None:
         if not gaps:
             return
-        await self._work.run(
-            """
-            insert into slot_gaps (monitor_id, first_slot, reason, last_slot, slots)
-            select g.* from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::int4[])
-                as g (monitor_id, first_slot, reason, last_slot, slots)
-            join (select monitor_id from monitors where monitor_id = any($1::uuid[])
-                  order by monitor_id for key share nowait) m using (monitor_id)
-            on conflict do nothing
-            """,
-            [gap.monitor_id for gap in gaps],
-            [gap.first_slot for gap in gaps],
-            [gap.reason.value for gap in gaps],
-            [gap.last_slot for gap in gaps],
-            [gap.slots for gap in gaps],
-        )
+        schedules = ScheduleStore(self._work)
+        present = await schedules.hold_present(sorted({gap.monitor_id for gap in gaps}))
+        await schedules.add_gaps([gap for gap in gaps if gap.monitor_id in present])
 
 
 def _new_state(folded: FoldedLooks, before: LockedState, written: Sequence[PlacedSample]) -> NewState:

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from shared.domain.looks import WatchedMonitor
-from shared.domain.schedules import Schedule, phase_of
 from shared.storage.database import UnitOfWork
+from shared.storage.schedule_store import schedule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,9 @@ def _monitor_of(row: Row[Any]) -> RoundMonitor:
         name=row.name,
         kind=row.kind,
         series_id=row.series_id,
-        schedule=_schedule_of(row),
+        schedule=schedule_of(row),
         confirmations=row.confirmations,
         confirm_interval=timedelta(milliseconds=row.confirm_ms),
         is_paused=row.paused_at is not None,
     )
     return RoundMonitor(watched, row.target, row.is_sealed, tuple(row.secret_names))
-
-
-def _schedule_of(row: Row[Any]) -> Schedule:
-    if row.cron is not None:
-        return Schedule(cron=row.cron, timezone=row.timezone)
-    interval = timedelta(milliseconds=row.interval_ms)
-    return Schedule(interval=interval, phase=phase_of(row.monitor_id, interval))

@@ -14,6 +14,7 @@ from shared.coordination.breaker import Breaker
 from shared.coordination.file_marks import MarksInRedis
 from shared.domain.egress import EgressPolicy
 from shared.domain.jobs import JobKind
+from shared.domain.live import LiveEvent
 from shared.domain.steps import StepHook, no_hook
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
@@ -34,13 +35,13 @@ from shared.services.round_targets import RoundTargets
 from shared.services.round_upkeep import RoundUpkeep
 from shared.services.round_work import RoundWork
 from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
+from shared.services.silence import Silence
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolved, Resolver
-from shared.vault import Vault
 from shared.wiring.process import ProcessContext
 
 _log = structlog.get_logger()
@@ -72,6 +73,7 @@ class WorkerServices:
     rollups: Rollups
     collection: Collection
     recorder: Recorder
+    silence: Silence
     notifiers: Mapping[str, Notifier[Any]]
     resolver: Resolver
 
@@ -104,13 +106,13 @@ class WorkerServices:
             vitals=Vitals(worker_id),
             duration=timedelta(seconds=context.settings.lease_seconds),
         )
-        recorder = Recorder(context.database, lambda _: None)
+        recorder = Recorder(context.database, _tell_nobody)
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
             JobKind.NOTIFY: NotifyWork(notifiers),
             JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
             JobKind.ROUND: RoundWork(
-                context.database, collection, targets=RoundTargets(context.database, Vault()), recorder=recorder
+                context.database, collection, targets=RoundTargets(context.database, context.vault), recorder=recorder
             ),
         }
         return cls(
@@ -132,6 +134,7 @@ class WorkerServices:
             rollups=Rollups(context.database),
             collection=collection,
             recorder=recorder,
+            silence=Silence(context.database, _tell_nobody),
             notifiers=notifiers,
             resolver=resolver,
         )
@@ -153,6 +156,10 @@ class WorkerServices:
         for notifier in self.notifiers.values():
             await notifier.close()
         await self.resolver.close()
+
+
+def _tell_nobody(_events: Sequence[LiveEvent]) -> None:
+    """Nobody watches yet."""
 
 
 def build_execution(
