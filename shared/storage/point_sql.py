@@ -1,18 +1,23 @@
 """The parts of SQL that roll-ups and statistics share: a sample's value, its slot, and sums over both."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
 from shared.domain.outcome import Outcome
 from shared.domain.sketch import EMPTY, FIRST_BUCKET, SLOTS_PER_E, SMALLEST, Sketch
+from shared.domain.slots import LATE_AFTER
 from shared.domain.summary import Summary
 
 VALUE = f"""case when s.outcome = {Outcome.ERROR.code} then null
                  when c.place = 0 then s.value else s.extras[c.place] end"""
 """The value of sample `s` for the metric at `c.place`; NULL where absent or where the sample is our own error."""
+
+IS_LATE = f"""c.lag_place is not null and s.outcome <> {Outcome.ERROR.code}
+              and coalesce(s.extras[c.lag_place] > {LATE_AFTER / timedelta(milliseconds=1)!r}, false)"""
+"""Whether sample `s` was begun late, where `c.lag_place` says where its lag is kept; our own errors are only errors."""
 
 SLOT = f"""case when v is null then null
                 when abs(v) < {SMALLEST!r}::float8 then 0
@@ -22,10 +27,14 @@ SLOT = f"""case when v is null then null
 _NEWEST = "max(array[date_part('epoch', {at}), {value}]) filter (where {value} is not null)"
 
 
-def slots_with_sums(keys: str) -> str:
-    """Sums and sketch of `points` (`keys`, ts, outcome, v) in one pass: first per slot, then per `keys`."""
+def slots_with_sums(keys: str, *, flags: Sequence[str] = ()) -> str:
+    """Sums and sketch of `points` (`keys`, ts, outcome, v) in one pass: first per slot, then per `keys`.
+
+    `flags` are further boolean columns of the points, of which those that are true are counted under their names.
+    """
     outcomes = "".join(f", count(*) filter (where outcome = {each.code}) {each.value}" for each in Outcome)
-    sums = "".join(f", sum({each.value})::int8 {each.value}" for each in Outcome)
+    outcomes += "".join(f", count(*) filter (where {flag}) {flag}" for flag in flags)
+    sums = "".join(f", sum({name})::int8 {name}" for name in (*(each.value for each in Outcome), *flags))
     return f"""
     slotted as (
         select {keys}, {SLOT} slot{outcomes}, count(v) n, sum(v) total, min(v) low, max(v) high,

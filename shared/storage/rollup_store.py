@@ -17,7 +17,9 @@ from shared.storage.advisory_locks import ROLLUPS, SAMPLE_WRITERS
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.partition_store import PartitionStore
 from shared.storage.partitions import HOURS
-from shared.storage.point_sql import VALUE, merged_sums, sketch_of, slots_with_sums, summary_of
+from shared.storage.point_sql import IS_LATE, VALUE, merged_sums, sketch_of, slots_with_sums, summary_of
+
+LAG = "lag_ms"
 
 
 class SeriesBucket(NamedTuple):
@@ -35,6 +37,7 @@ class _Rollup:
     metric: int
     bucket: datetime
     summary: Summary
+    late: int
 
 
 class RollupStore:
@@ -66,11 +69,11 @@ class RollupStore:
         """Compute hours from samples, whatever was there before."""
         if not keys:
             return
-        kinds, places = zip(*_places(), strict=True)
+        kinds, places, lag_places = zip(*_places(), strict=True)
         rows = await self._work.fetch(
             f"""
             with points as (
-                select k.series_id, k.bucket, c.place, s.ts, s.outcome, {VALUE} v
+                select k.series_id, k.bucket, c.place, s.ts, s.outcome, {VALUE} v, {IS_LATE} late
                 from unnest($1::int4[], $2::timestamptz[]) k(series_id, bucket) join series using (series_id)
                 -- With an offset the samples are looked up series by series; joined freely, whole days would be read.
                 cross join lateral (
@@ -78,8 +81,8 @@ class RollupStore:
                     where series_id = k.series_id and ts >= k.bucket and ts < k.bucket + interval '1 hour'
                     and ts >= $5 and ts < $6 offset 0
                 ) s
-                join unnest($3::text[], $4::int2[]) c(kind, place) on c.kind = series.kind
-            ), {slots_with_sums("series_id, bucket, place")}
+                join unnest($3::text[], $4::int2[], $7::int2[]) c(kind, place, lag_place) on c.kind = series.kind
+            ), {slots_with_sums("series_id, bucket, place", flags=["late"])}
             """,
             [key.series_id for key in keys],
             [key.bucket for key in keys],
@@ -87,16 +90,19 @@ class RollupStore:
             list(places),
             min(key.bucket for key in keys),
             max(key.bucket for key in keys) + HOUR,
+            list(lag_places),
         )
         await PartitionStore(self._work).ensure(HOURS, {key.bucket for key in keys})
-        found = [_Rollup(row.series_id, row.place, row.bucket, summary_of(row, sketch_of(row))) for row in rows]
+        found = [
+            _Rollup(row.series_id, row.place, row.bucket, summary_of(row, sketch_of(row)), row.late) for row in rows
+        ]
         await self._upsert("rollup_1h", found)
 
     async def compute_days(self, keys: Sequence[SeriesBucket]) -> None:
         """Compute days from their hours, whatever was there before."""
         rows = await self._work.fetch(
             f"""
-            select k.series_id, k.bucket, r.metric, {merged_sums()}
+            select k.series_id, k.bucket, r.metric, sum(r.late)::int8 late, {merged_sums()}
             from unnest($1::int4[], $2::timestamptz[]) k(series_id, bucket) join rollup_1h r
             on r.series_id = k.series_id and r.bucket >= k.bucket and r.bucket < k.bucket + interval '1 day'
             group by 1, 2, 3
@@ -106,7 +112,7 @@ class RollupStore:
         )
         sketches = decode_merged([row.sketches or () for row in rows])
         found = [
-            _Rollup(row.series_id, row.metric, row.bucket, summary_of(row, sketch))
+            _Rollup(row.series_id, row.metric, row.bucket, summary_of(row, sketch), row.late)
             for row, sketch in zip(rows, sketches, strict=True)
         ]
         await self._upsert("rollup_1d", found)
@@ -137,7 +143,7 @@ class RollupStore:
         outcomes = [outcome.value for outcome in Outcome]
         columns = [
             *("series_id", "metric", "bucket", *outcomes, "value_count", "value_sum", "value_min", "value_max"),
-            *("latest", "latest_at", "sketch"),
+            *("latest", "latest_at", "sketch", "late"),
         ]
         updates = ", ".join(f"{column} = excluded.{column}" for column in columns[3:])
         await self._work.run(
@@ -145,7 +151,7 @@ class RollupStore:
             insert into {table} ({", ".join(columns)})
             select * from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::int4[], $5::int4[], $6::int4[],
                                  $7::int4[], $8::int4[], $9::float8[], $10::float8[], $11::float8[], $12::float8[],
-                                 $13::timestamptz[], $14::bytea[])
+                                 $13::timestamptz[], $14::bytea[], $15::int4[])
             on conflict (series_id, metric, bucket) do update set {updates}
             """,
             [each.series_id for each in rollups],
@@ -159,6 +165,7 @@ class RollupStore:
             [each.summary.latest for each in rollups],
             [each.summary.latest_at for each in rollups],
             [each.summary.sketch.encode() if each.summary.value_count else None for each in rollups],
+            [each.late for each in rollups],
         )
 
 
@@ -190,10 +197,10 @@ def days_of(hours: Iterable[SeriesBucket]) -> list[SeriesBucket]:
     return sorted({SeriesBucket(key.series_id, floor_to(key.bucket, DAY)) for key in hours})
 
 
-def _places() -> list[tuple[str, int]]:
-    """Which metrics of which kind are rolled up: 0 is the duration, n the n-th packed one."""
+def _places() -> list[tuple[str, int, int | None]]:
+    """Which metrics of which kind are rolled up: 0 is the duration, n the n-th packed one; with 0, where the lag is."""
     return [
-        (kind, place)
+        (kind, place, metrics.index(LAG) + 1 if place == 0 and LAG in metrics else None)
         for kind, metrics in METRICS.items()
         for place in (0, *(metrics.index(name) + 1 for name in ROLLED_UP.get(kind, ())))
     ]

@@ -96,8 +96,22 @@ async def test_our_own_errors_are_counted_and_nothing_else(since_noon: Database)
     await record(since_noon, [sample(series_id, NOON, 5), sample(series_id, NOON + MINUTE, 9e9, outcome=Outcome.ERROR)])
     await Rollups(since_noon).advance(NOON + 2 * HOUR)
     counts, figures, _ = (await kept_rollups(since_noon, "rollup_1h"))[series_id, 0, NOON]
-    assert counts == (1, 0, 0, 1)
+    assert counts == (1, 0, 0, 1, 0)
     assert figures == (1, 5.0, 5.0, 5.0, 5.0, NOON)
+
+
+async def test_looks_that_began_late_are_counted(since_noon: Database) -> None:
+    """More than a second behind their slot, once a sample, in hours and in days; our own errors are errors alone."""
+    (series_id,) = await make_series(since_noon, "a")
+    lags = [{"lag_ms": 1000.0}, {"lag_ms": 1000.5}, {}, {"lag_ms": 9000.0, "first_byte_ms": 3.0}]
+    samples = [sample(series_id, NOON + index * MINUTE, metrics=lag) for index, lag in enumerate(lags)]
+    late_error = sample(series_id, NOON + HOUR - MINUTE, metrics={"lag_ms": 5000.0}, outcome=Outcome.ERROR)
+    await record(since_noon, [*samples, late_error])
+    await Rollups(since_noon).advance(NOON + DAY)
+    await assert_equal_to_recomputation(since_noon, before=NOON + HOUR)
+    assert (await kept_rollups(since_noon, "rollup_1h"))[series_id, 0, NOON][0] == (4, 0, 0, 1, 2)
+    days = await kept_rollups(since_noon, "rollup_1d")
+    assert days == await expected_rollups(since_noon, DAY, before=NOON + DAY)
 
 
 async def test_metrics_of_a_kind_are_rolled_up_beside_the_duration(since_noon: Database) -> None:

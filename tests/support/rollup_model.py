@@ -10,8 +10,10 @@ from shared.domain.segments import DAY, HOUR, floor_to
 from shared.domain.sketch import Sketch
 from shared.storage.database import Database
 
-Point = tuple[datetime, Outcome, float | None]
+Point = tuple[datetime, Outcome, float | None, bool]
 Key = tuple[int, int, datetime]
+
+HTTP_LAG = 11
 
 
 async def set_watermark(database: Database, moment: datetime) -> None:
@@ -32,7 +34,7 @@ async def kept_rollups(database: Database, table: str) -> dict[Key, tuple[Any, .
         rows = await work.fetch(f"select * from {table}")
     return {
         (row.series_id, row.metric, row.bucket): (
-            (row.up, row.degraded, row.down, row.error),
+            (row.up, row.degraded, row.down, row.error, row.late),
             (row.value_count, round(row.value_sum, 6), row.value_min, row.value_max, row.latest, row.latest_at),
             row.sketch,
         )
@@ -49,19 +51,27 @@ async def expected_rollups(
     points: dict[Key, list[Point]] = defaultdict(list)
     for row in rows:
         for place in places:
-            value = (
-                row.value
-                if place == 0
-                else (row.extras[place - 1] if row.extras and len(row.extras) >= place else None)
-            )
+            value = row.value if place == 0 else _extra(row, place)
             outcome = OUTCOME_OF_CODE[row.outcome]
-            points[row.series_id, place, floor_to(row.ts, unit)].append((row.ts, outcome, value))
+            points[row.series_id, place, floor_to(row.ts, unit)].append(
+                (row.ts, outcome, value, place == 0 and _is_late(row))
+            )
     return {key: _summarise(group) for key, group in points.items()}
 
 
+def _extra(row: Any, place: int) -> float | None:
+    return row.extras[place - 1] if row.extras and len(row.extras) >= place else None
+
+
+def _is_late(row: Any) -> bool:
+    """Whether an HTTP sample was begun more than a second after its slot; our own errors are only errors."""
+    return OUTCOME_OF_CODE[row.outcome] is not Outcome.ERROR and (_extra(row, HTTP_LAG) or 0) > 1000
+
+
 def _summarise(points: Sequence[Point]) -> tuple[Any, ...]:
-    counts = tuple(sum(1 for _, outcome, _ in points if outcome is each) for each in Outcome)
-    values = [(ts, value) for ts, outcome, value in points if outcome is not Outcome.ERROR and value is not None]
+    outcomes = [sum(1 for _, outcome, _, _ in points if outcome is each) for each in Outcome]
+    counts = (*outcomes, sum(late for *_, late in points))
+    values = [(ts, value) for ts, outcome, value, _ in points if outcome is not Outcome.ERROR and value is not None]
     if not values:
         return counts, (0, 0.0, None, None, None, None), None
     numbers = [value for _, value in values]
