@@ -77,11 +77,12 @@ class PatchMonitor:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceMonitor:
-    """Make a monitor as it is said, and give it to an owner."""
+    """Make a monitor as it is said, and give it to an owner; None of `versions` allows any."""
 
     monitor_id: UUID
     spec: MonitorSpec
     owner: str | None
+    versions: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class ExistingMonitor:
     """A monitor as it is: `spec` is what `comparable` makes of it, `owner` whose file made it."""
 
     monitor_id: UUID
+    version: int
     spec: Mapping[str, Any]
     owner: str | None
 
@@ -52,7 +53,7 @@ class Change:
     action: Action
     key: Key
     spec: MonitorSpec | None = None
-    monitor_id: UUID | None = None
+    existing: ExistingMonitor | None = None
     fields: tuple[FieldChange, ...] = ()
     reason: str | None = None
 
@@ -68,7 +69,12 @@ class MonitorPlan:
     def digest(self) -> str:
         """What tells this plan from another one: 32 hexadecimal digits over what is there and what is wanted."""
         told = [
-            (each.action.value, each.key, str(each.monitor_id), [(f.field, f.before, f.after) for f in each.fields])
+            (
+                each.action.value,
+                each.key,
+                each.existing and [str(each.existing.monitor_id), each.existing.version],
+                [(f.field, f.before, f.after) for f in each.fields],
+            )
             for each in self.changes
         ]
         wanted = [None if each.spec is None else comparable(each.spec) for each in self.changes]
@@ -85,6 +91,9 @@ def comparable(spec: MonitorSpec) -> dict[str, Any]:
     fields = spec.model_dump(mode="json", exclude={"conditions", "degraded_conditions"})
     fields["interval"] = None if spec.cron else fields["interval"] or format_duration(DEFAULT_INTERVAL)
     fields["target"] = reveal(spec.target)
+    if "paused" not in spec.model_fields_set:
+        # A file that says nothing of it leaves a monitor paused that somebody paused by hand.
+        del fields["paused"]
     return fields
 
 
@@ -119,7 +128,7 @@ def plan_monitors(
         else:
             changes.append(change)
     changes += [
-        Change(Action.DELETE, key, monitor_id=monitor.monitor_id)
+        Change(Action.DELETE, key, existing=monitor)
         for key, monitor in existing.items()
         if monitor.owner == owner and key not in names
     ]
@@ -132,14 +141,15 @@ def _change_of(monitor: ExistingMonitor | None, spec: MonitorSpec, *, owner: str
         return Change(Action.CREATE, key, spec)
     if monitor.owner != owner and not adopts:
         whose = "was made by hand" if monitor.owner is None else f'belongs to "{monitor.owner}"'
-        return Change(Action.CONFLICT, key, spec, monitor.monitor_id, reason=f"it {whose}; adopt it to take it over")
+        return Change(Action.CONFLICT, key, spec, monitor, reason=f"it {whose}; adopt it to take it over")
     if monitor.spec["target"]["kind"] != spec.target.kind:
         reason = f"it is of the kind {monitor.spec['target']['kind']}, which cannot be changed; delete it or rename one"
-        return Change(Action.CONFLICT, key, spec, monitor.monitor_id, reason=reason)
-    fields = _differences(monitor.spec, comparable(spec))
+        return Change(Action.CONFLICT, key, spec, monitor, reason=reason)
+    after = comparable(spec)
+    fields = _differences({name: monitor.spec.get(name) for name in after}, after)
     if monitor.owner != owner:
         fields = (FieldChange("owner", monitor.owner, owner), *fields)
-    return Change(Action.UPDATE, key, spec, monitor.monitor_id, fields) if fields else None
+    return Change(Action.UPDATE, key, spec, monitor, fields) if fields else None
 
 
 _SECRET_FIELDS = ("target.url", "target.dsn", "target.body", "target.headers.")

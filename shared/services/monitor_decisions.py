@@ -105,7 +105,7 @@ class Decisions:
         monitor = kept.monitor
         if monitor.monitor_id in self._named:
             return NamedTwice()
-        if isinstance(change, PatchMonitor | DeleteMonitor) and not _is_of(monitor.version, change.versions):
+        if not isinstance(change, PauseMonitor) and not _is_of(monitor.version, change.versions):
             return VersionDiffers(monitor.version)
         match change:
             case PatchMonitor():

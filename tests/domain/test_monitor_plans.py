@@ -14,7 +14,7 @@ def spec_of(name: str, **fields: Any) -> MonitorSpec:
 
 def existing_of(*specs: MonitorSpec, owner: str | None = OWNER) -> dict[tuple[str, str], ExistingMonitor]:
     return {
-        (spec.group, spec.name): ExistingMonitor(UUID(int=number), comparable(spec), owner)
+        (spec.group, spec.name): ExistingMonitor(UUID(int=number), 1, comparable(spec), owner)
         for number, spec in enumerate(specs)
     }
 
@@ -86,3 +86,11 @@ def test_a_plan_is_told_from_another_one() -> None:
 
     assert digest("1", "2") == digest("1", "2")
     assert len({digest("1", "2"), digest("1", "3"), digest("1", "1")}) == 3
+
+
+def test_a_file_that_says_nothing_of_pausing_leaves_it_as_it_is() -> None:
+    """Whoever paused by hand is not overruled, unless the file says so."""
+    existing = existing_of(spec_of("a", paused=True))
+    assert plan(existing, spec_of("a")) == ()
+    (change,) = plan(existing, spec_of("a", paused=False))
+    assert [(f.field, f.before, f.after) for f in change.fields] == [("paused", True, False)]
