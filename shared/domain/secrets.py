@@ -1,26 +1,26 @@
 """Which targets hold secrets, which secrets they name, and the targets with the secrets filled in."""
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import assert_never
 from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from shared.domain.dsn import parse_dsn
 from shared.domain.masking import MASK, has_url_secrets
 from shared.domain.secret_references import names_in, replace_references
-from shared.domain.targets import FILLED_FIELDS, DatabaseTarget, FileTarget, HttpTarget, Target
-
-_ADDRESSES = frozenset({"url", "dsn"})
-"""Fields in which a value is percent-encoded (RFC 3986), so that it stays in its place."""
+from shared.domain.target_identity import display_name
+from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, Target
 
 SHORTEST_SCRUBBED = 4
 """A shorter value is found in too many innocent words."""
 
 
 class SecretMissingError(LookupError):
-    """A target names secrets that there are not; the message names them."""
+    """A target names secrets that there are not, or that cannot be read; the message names them."""
 
     def __init__(self, names: list[str]) -> None:
-        super().__init__(f"there is no secret named {', '.join(names)}; PUT /api/v1/secrets/{names[0]} sets it")
+        super().__init__(f"no secret named {', '.join(names)} can be read; PUT /api/v1/secrets/{names[0]} sets it")
         self.names = names
 
 
@@ -59,34 +59,38 @@ def _texts_of(target: Target) -> list[str]:
             assert_never(target)
 
 
-def fill(target: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """The target, JSON as Python values, with each `{{secret:NAME}}` replaced by its value.
+def fill(target: Target, values: Mapping[str, str]) -> Target:
+    """The target with each `{{secret:NAME}}` replaced by its value, shown under the name that it had.
 
-    Within `url` and `dsn` a value is percent-encoded.
+    Within an address a value is percent-encoded (RFC 3986), so that it stays in its place.
 
     Raises:
         SecretMissingError: a name is not among the values.
     """
-    missing: set[str] = set()
-
-    def value_of(name: str) -> str:
-        if name not in values:
-            missing.add(name)
-        return values.get(name, "")
-
-    def encoded_value_of(name: str) -> str:
-        return quote(value_of(name), safe="")
-
-    filled = dict(target)
-    for field in FILLED_FIELDS & target.keys():
-        match target[field]:
-            case str() as text:
-                filled[field] = replace_references(text, encoded_value_of if field in _ADDRESSES else value_of)
-            case Mapping() as texts:
-                filled[field] = {name: replace_references(text, value_of) for name, text in texts.items()}
+    missing = [name for name in secret_names_of(target) if name not in values]
     if missing:
-        raise SecretMissingError(sorted(missing))
-    return filled
+        raise SecretMissingError(missing)
+    return target.model_copy(update=_filled_fields(target, values)).named(display_name(target))
+
+
+def _filled_fields(target: Target, values: Mapping[str, str]) -> dict[str, object]:
+    def plain(text: str) -> str:
+        return replace_references(text, values.__getitem__)
+
+    def encoded(text: str) -> str:
+        return replace_references(text, lambda name: quote(values[name], safe=""))
+
+    match target:
+        case HttpTarget():
+            headers = {name: SecretStr(plain(text.get_secret_value())) for name, text in target.headers.items()}
+            body = None if target.body is None else plain(target.body)
+            return {"url": encoded(target.url), "headers": headers, "body": body}
+        case DatabaseTarget():
+            return {"dsn": SecretStr(encoded(target.dsn.get_secret_value()))}
+        case FileTarget():
+            return {}
+        case _:
+            assert_never(target)
 
 
 def scrub(text: str, values: Mapping[str, str]) -> str:

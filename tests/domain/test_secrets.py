@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.domain.dsn import parse_dsn
 from shared.domain.secrets import SecretMissingError, fill, has_secrets, scrub, secret_names_of
 from shared.domain.target_identity import display_name, identity_of, mask_target
-from shared.domain.targets import DatabaseTarget, Target
+from shared.domain.targets import DatabaseTarget, HttpTarget, Target
 
 TARGETS: TypeAdapter[Target] = TypeAdapter(Target)
 REFERRING = "https://u:{{secret:PW}}@shop.example/{{secret:PATH}}?q=1&token={{secret:TOKEN}}"
@@ -75,41 +75,37 @@ def test_a_reference_that_would_be_shown_or_sent_as_it_is_is_refused(fields: dic
 
 def test_references_are_filled_in_where_they_stand() -> None:
     """Percent-encoded in an address, as they are in headers and bodies; nothing else changes."""
-    target = {
-        "kind": "http",
-        "url": REFERRING,
-        "headers": {"Authorization": "Bearer {{secret:TOKEN}}", "Accept": "*/*"},
-        "body": "{{secret:PW}}{{secret:PW}}",
-        "method": "POST",
+    headers = {"Authorization": "Bearer {{secret:TOKEN}}", "Accept": "*/*"}
+    target = http(REFERRING, headers=headers, body="{{secret:PW}}{{secret:PW}}", method="POST")
+    assert isinstance(target, HttpTarget)
+    filled = fill(target, {"PW": "a@b:/", "PATH": "x y", "TOKEN": "t&=ü"})
+    assert isinstance(filled, HttpTarget)
+    assert filled.url == "https://u:a%40b%3A%2F@shop.example/x%20y?q=1&token=t%26%3D%C3%BC"
+    assert {name: text.get_secret_value() for name, text in filled.headers.items()} == {
+        "Authorization": "Bearer t&=ü",
+        "Accept": "*/*",
     }
-    assert fill(target, {"PW": "a@b:/", "PATH": "x y", "TOKEN": "t&=ü"}) == {
-        "kind": "http",
-        "url": "https://u:a%40b%3A%2F@shop.example/x%20y?q=1&token=t%26%3D%C3%BC",
-        "headers": {"Authorization": "Bearer t&=ü", "Accept": "*/*"},
-        "body": "a@b:/a@b:/",
-        "method": "POST",
-    }
-    assert target["url"] == REFERRING
+    assert (filled.body, filled.method, target.url) == ("a@b:/a@b:/", "POST", REFERRING)
 
 
 def test_what_is_filled_in_is_not_read_again() -> None:
     """A secret whose value looks like a reference stays as it is."""
-    filled = fill({"kind": "http", "url": "https://h.example/", "body": "{{secret:A}}"}, {"A": "{{secret:B}}"})
-    assert filled["body"] == "{{secret:B}}"
+    filled = fill(http(body="{{secret:A}}"), {"A": "{{secret:B}}"})
+    assert isinstance(filled, HttpTarget)
+    assert filled.body == "{{secret:B}}"
 
 
 def test_all_missing_names_are_told() -> None:
     """The sentence names them and how one is set."""
-    with pytest.raises(SecretMissingError, match=r"no secret named PATH, TOKEN; PUT /api/v1/secrets/PATH") as raised:
-        fill({"kind": "http", "url": REFERRING}, {"PW": "x"})
+    with pytest.raises(SecretMissingError, match=r"no secret named PATH, TOKEN .* PUT /api/v1/secrets/PATH") as raised:
+        fill(http(REFERRING), {"PW": "x"})
     assert raised.value.names == ["PATH", "TOKEN"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20))
 def test_any_password_arrives_in_the_database_as_it_was_set(password: str) -> None:
     """Percent-encoding keeps it whole and in its place."""
-    filled = fill({"kind": "database", "dsn": "postgresql://u:{{secret:DB}}@db.example/shop"}, {"DB": password})
-    target = TARGETS.validate_python(filled)
+    target = fill(database("postgresql://u:{{secret:DB}}@db.example/shop"), {"DB": password})
     assert isinstance(target, DatabaseTarget)
     address = parse_dsn(target.dsn.get_secret_value())
     assert (address.password, address.host, address.database) == (password, "db.example", "shop")
@@ -134,8 +130,11 @@ def test_a_masked_target_shows_its_references() -> None:
 
 def test_a_filled_target_is_shown_as_it_was_before() -> None:
     """Logs and traces tell the name that the target was given."""
-    target = http("https://h.example/hunter2").named("https://h.example/{{secret:PATH}}")
-    assert display_name(target) == "https://h.example/{{secret:PATH}}"
+    target = http("https://h.example/{{secret:PATH}}")
+    filled = fill(target, {"PATH": "hunter2"})
+    assert display_name(filled) == "https://h.example/{{secret:PATH}}"
+    assert isinstance(filled, HttpTarget)
+    assert filled.url == "https://h.example/hunter2"
 
 
 def test_a_changed_secret_keeps_the_series() -> None:
