@@ -14,8 +14,10 @@ from sqlalchemy import make_url
 
 from cli.embedded import EmbeddedServers, ServerUrls
 from cli.migrate import migrate
+from shared.live_events import publisher
 from shared.storage.database import Database, create_engine
 from shared.storage.tables import metadata
+from shared.tasks import end_tasks
 
 pytest_plugins = ["forbid_skips"]
 
@@ -118,4 +120,6 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = Redis.from_url(redis_url, socket_timeout=10)
     await client.flushall()
     yield client
+    # They tell in the background, and try again; none may open the closed client anew.
+    await end_tasks(task for task in asyncio.all_tasks() if task.get_name() == publisher.TASK_NAME)
     await client.aclose()

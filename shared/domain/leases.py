@@ -89,11 +89,12 @@ class ExpiredLease:
 
 @dataclass(frozen=True, slots=True)
 class JobChange:
-    """A job's row as just written: what caches and waiters are told."""
+    """A job's row as just written: what caches, waiters and watchers are told; `kind` is told to the latter only."""
 
     job_id: UUID
     version: int
     state: JobState
+    kind: JobKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class DispatchStore:
                              where state in ('scheduled', 'retrying') and run_at <= now()
                                and (expires_at is null or expires_at > now())
                              order by run_at limit $1 for no key update skip locked)
-            returning job_id, dispatch_no, queue, run_at, priority, version, state
+            returning job_id, dispatch_no, queue, run_at, priority, version, state, kind
             """,
             limit,
         )
@@ -144,7 +144,7 @@ class DispatchStore:
             where job_id in (select job_id from jobs
                              where state in ('queued', 'retrying', 'scheduled') and expires_at <= now()
                              order by expires_at limit $1 for no key update skip locked)
-            returning job_id, version, state
+            returning job_id, version, state, kind
             """,
             limit,
             error_of(error),

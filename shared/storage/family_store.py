@@ -35,7 +35,7 @@ class FamilyStore:
                 order by j.job_id limit $2 for no key update of j
             )
             update jobs set {CANCEL} from live where jobs.job_id = live.job_id
-            returning jobs.job_id, jobs.version, jobs.state
+            returning jobs.job_id, jobs.version, jobs.state, jobs.kind
             """,
             job_id,
             limit,

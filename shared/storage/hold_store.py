@@ -110,7 +110,7 @@ class HoldStore:
             )
             update jobs set {_LET_GO}, place_until = now() + $3::interval
             where job_id in (select job_id from going)
-            returning job_id, dispatch_no, queue, run_at, priority, version, state
+            returning job_id, dispatch_no, queue, run_at, priority, version, state, kind
             """,
             list(rooms),
             list(rooms.values()),
@@ -137,7 +137,7 @@ class HoldStore:
                   and not exists (select from queues q where q.queue = n.queue and q.paused_at is not null)
             )
             update jobs set {_LET_GO} where job_id in (select job_id from going)
-            returning job_id, dispatch_no, queue, run_at, priority, version, state
+            returning job_id, dispatch_no, queue, run_at, priority, version, state, kind
             """,
             limit,
         )
@@ -203,7 +203,7 @@ class HoldStore:
                 version = version + 1, updated_at = now()
             from unnest($1::uuid[], $2::text[]) as h (job_id, reason)
             where j.job_id = h.job_id and j.state = 'queued'
-            returning j.job_id, j.version, j.state
+            returning j.job_id, j.version, j.state, j.kind
             """,
             list(held),
             [reason.value for reason in held.values()],

@@ -83,7 +83,7 @@ class JobStore:
         """
         rows = await self._work.fetch(
             f"""
-            update jobs set {CANCEL} where job_id = $1 and state in ({LIVE_LIST}) returning job_id, version, state
+            update jobs set {CANCEL} where job_id = $1 and state in ({LIVE_LIST}) returning job_id, version, state, kind
             """,
             job_id,
         )
@@ -91,8 +91,8 @@ class JobStore:
 
 
 def change_of(row: Row[Any]) -> JobChange:
-    """The change that a `returning job_id, version, state` tells of."""
-    return JobChange(job_id=row.job_id, version=row.version, state=JobState(row.state))
+    """The change that a `returning job_id, version, state, kind` tells of."""
+    return JobChange(job_id=row.job_id, version=row.version, state=JobState(row.state), kind=JobKind(row.kind))
 
 
 def insert_values(jobs: Sequence[NewJob], *, now: datetime) -> tuple[object, ...]:

@@ -99,7 +99,7 @@ class LeaseStore:
                 version = j.version + (held.progress is not null)::int,
                 updated_at = case when held.progress is null then j.updated_at else now() end
             from held where j.job_id = held.job_id
-            returning j.job_id, j.version, j.state, j.lease_token, held.progress is not null as is_news,
+            returning j.job_id, j.version, j.state, j.kind, j.lease_token, held.progress is not null as is_news,
                       j.cancel_requested_at is not null as is_cancel_requested
             """,
             [beat.job_id for beat in beats],
@@ -142,7 +142,7 @@ class LeaseStore:
                 queued_at = case when next_state = 'queued' then now() end, blocked_ms = 0,
                 version = j.version + 1, updated_at = now()
             from decided where j.job_id = decided.job_id
-            returning j.job_id, j.version, j.state
+            returning j.job_id, j.version, j.state, j.kind
             """,
             [end.claimed.job_id for end in ends],
             [end.claimed.lease_token for end in ends],

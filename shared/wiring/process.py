@@ -7,6 +7,7 @@ from arq.connections import ArqRedis
 from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
 from shared.events import JobEvents, Orders
+from shared.live_events import LiveEvents
 from shared.services.announcer import Announcer
 from shared.services.fleet import Fleet
 from shared.services.job_control import JobControl
@@ -34,6 +35,7 @@ class ProcessContext:
     task_queue: TaskQueue
     doorbell: Doorbell
     events: JobEvents
+    live: LiveEvents
     orders: Orders
     fleet: Fleet
     announcer: Announcer
@@ -63,8 +65,9 @@ class ProcessContext:
         task_queue = TaskQueue(redis)
         doorbell = Doorbell(task_queue)
         events = JobEvents(redis)
+        live = LiveEvents(redis)
         orders = Orders(redis)
-        announcer = Announcer(doorbell, events)
+        announcer = Announcer(doorbell, events, live)
         return cls(
             settings=settings,
             clock=clock,
@@ -73,6 +76,7 @@ class ProcessContext:
             task_queue=task_queue,
             doorbell=doorbell,
             events=events,
+            live=live,
             orders=orders,
             fleet=Fleet(database, orders),
             announcer=announcer,
@@ -87,6 +91,7 @@ class ProcessContext:
         """Finish what was taken, then let go of all connections."""
         await self.submission.drain()
         await self.events.drain()
+        await self.live.close()
         await self.database.close()
         await self.redis.aclose(close_connection_pool=True)
 

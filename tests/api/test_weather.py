@@ -8,6 +8,7 @@ from api.services import ApiServices
 from shared.broker import connect_redis
 from shared.clock import utc_now
 from shared.events import JobEvents, Orders
+from shared.live_events import LiveEvents
 from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
 from shared.services.job_submission import JobSubmission
@@ -27,7 +28,7 @@ class TestWithoutDatabase:
         redis = connect_redis("redis://127.0.0.1:1/0")
         doorbell = Doorbell(TaskQueue(redis))
         submission = JobSubmission(database, doorbell, clock=utc_now, max_pending=100)
-        control = JobControl(database, Announcer(doorbell, JobEvents(redis)), Orders(redis))
+        control = JobControl(database, Announcer(doorbell, JobEvents(redis), LiveEvents(redis)), Orders(redis))
         services = make_services(database=database, submission=submission, control=control)
         async with open_client(services, headers=HEADERS) as client:
             yield client
@@ -76,7 +77,7 @@ class TestWithoutRedis:
             redis=redis,
             events=JobEvents(redis),
             submission=JobSubmission(database, doorbell, clock=utc_now, max_pending=100),
-            control=JobControl(database, Announcer(doorbell, JobEvents(redis)), Orders(redis)),
+            control=JobControl(database, Announcer(doorbell, JobEvents(redis), LiveEvents(redis)), Orders(redis)),
         )
         await doorbell.drain()
         await redis.aclose()

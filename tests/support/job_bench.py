@@ -15,6 +15,7 @@ from shared.domain.dispatch import RepairReason
 from shared.domain.jobs import Job, JobKind, NewJob, Ring
 from shared.domain.leases import ClaimedJob
 from shared.events import JobEvents, Orders
+from shared.live_events import LiveEvents
 from shared.services.announcer import Announcer
 from shared.services.job_control import JobControl
 from shared.services.job_execution import JobExecution
@@ -61,7 +62,7 @@ class Bench:
         self.doorbell = Doorbell(self.task_queue)
         self.events = JobEvents(self.redis)
         self.submission = JobSubmission(self.database, self.doorbell, clock=utc_now, max_pending=1000)
-        self.announcer = Announcer(self.doorbell, self.events)
+        self.announcer = Announcer(self.doorbell, self.events, LiveEvents(self.redis))
         self.control = JobControl(self.database, self.announcer, Orders(self.redis))
         self.recovery = JobRecovery(self.database, self.announcer, clock=utc_now)
         self.repair = RingRepair(self.database, self.redis, self.task_queue, count_repairs=self._count_repairs)
