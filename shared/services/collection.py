@@ -3,7 +3,7 @@
 import asyncio
 import math
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -17,9 +17,11 @@ from shared.domain.judgement import Expectations, Verdict, expect, judge
 from shared.domain.kinds import METRICS
 from shared.domain.observation import Blame, Fault, Observation
 from shared.domain.outcome import Outcome, Reading
+from shared.domain.secrets import SecretMissingError, fill, scrub, secret_names_of
 from shared.domain.target_identity import display_name, endpoint_of, host_of
 from shared.domain.targets import DatabaseTarget, FileTarget, Target
 from shared.services.collection_slots import CollectionSlots, NoSlotError
+from shared.storage.errors import StorageUnavailableError
 from shared.telemetry import Span, SpanKind, report_error, span
 
 _log = structlog.get_logger()
@@ -36,6 +38,8 @@ DATABASE_SLOTS = 1
 _INTERNAL = Fault("internal", "Tocsin failed at collecting this target; the worker's log says why", Blame.OURS)
 _OVERRAN = Fault("internal", "Tocsin's collector did not keep within the target's timeout", Blame.OURS)
 _NO_SLOT = Fault("no_slot", "the worker had no free slot for this target in time; start more workers", Blame.OURS)
+
+_SECRETS_AWAY = Fault("secret_unreadable", "the secrets that the target names could not be read in time", Blame.OURS)
 
 _TIMEOUT_CODES: Final = frozenset({"timeout"})
 
@@ -64,6 +68,14 @@ class CircuitBreaker(Protocol):
         ...
 
 
+class SecretSource(Protocol):
+    """Where the secrets that targets name come from; see `shared.services.secrets`."""
+
+    async def load(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The values by name, as far as there are any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """A reading with what it was judged from, for whoever wants to see more than is stored."""
@@ -84,10 +96,12 @@ class Collection:
         target_slots: int,
         host_slots: int,
         breaker: CircuitBreaker | None = None,
+        secrets: SecretSource | None = None,
     ) -> None:
         self._collectors = collectors
         self._clock = clock
         self._breaker = breaker
+        self._secrets = secrets
         self._host_slots = host_slots
         self._slots = CollectionSlots(target_slots, wait_seconds=SLOT_WAIT_SECONDS)
 
@@ -115,8 +129,29 @@ class Collection:
     async def examine(self, target: Target, *, on_start: OnStart = _start_anyhow) -> Examination:
         """Try until the target is not down or its retries are used up; the last try is what counts.
 
-        With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`.
+        With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`. The secrets that the target
+        names are filled in first, and scrubbed from what is said of it.
         """
+        names = secret_names_of(target)
+        if not names:
+            return await self._examine_filled(target, on_start)
+        try:
+            values = {} if self._secrets is None else await self._secrets.load(names)
+            filled = fill(target, values)
+        except SecretMissingError as error:
+            return self._fail(target, Fault("secret_missing", str(error), Blame.OURS))
+        except StorageUnavailableError:
+            return self._fail(target, _SECRETS_AWAY)
+        examination = await self._examine_filled(filled, on_start)
+        return _scrubbed(examination, values)
+
+    def _fail(self, target: Target, fault: Fault) -> Examination:
+        """What is known of a target that could not be looked at."""
+        observation = Observation(0.0, fault=fault)
+        verdict = judge(observation, expect(target.kind, (), ()))
+        return Examination(_read(observation, verdict, kind=target.kind, at=self._clock()), verdict, observation)
+
+    async def _examine_filled(self, target: Target, on_start: OnStart) -> Examination:
         expectations = expect(target.kind, tuple(target.conditions), tuple(target.degraded_conditions))
         tries = 1
         examination = await self._try(target, expectations, on_start)
@@ -213,6 +248,13 @@ def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime
         code=verdict.code,
         message=verdict.message,
     )
+
+
+def _scrubbed(examination: Examination, values: Mapping[str, str]) -> Examination:
+    reading = examination.reading
+    if reading.message is None:
+        return examination
+    return replace(examination, reading=replace(reading, message=scrub(reading.message, values)))
 
 
 def _with_tries(examination: Examination, tries: int, *, kind: str) -> Examination:
