@@ -36,6 +36,7 @@ from shared.services.round_upkeep import RoundUpkeep
 from shared.services.round_work import RoundWork
 from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
 from shared.services.silence import Silence
+from shared.services.secrets import SecretValues
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
@@ -190,6 +191,7 @@ def _build_collection(context: ProcessContext, resolver: Resolver, *, own: Seque
         target_slots=settings.target_slots,
         host_slots=settings.host_slots,
         breaker=Breaker(context.redis),
+        secrets=SecretValues(context.database, context.vault),
     )
 
 
