@@ -37,6 +37,7 @@ from api.routes import (
     requeue,
     stats,
     timelines,
+    uptime,
     workers,
 )
 from api.services import ApiServices, Listening
@@ -55,6 +56,7 @@ _ROUTERS = (
     requeue.router,
     errors.router,
     stats.router,
+    uptime.router,
     health.router,
     keys.router,
     diagnostics.router,

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these two every moment lies."""
 
 
 def parse_moment(text: object) -> datetime:
@@ -20,7 +21,7 @@ def parse_moment(text: object) -> datetime:
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text.upper()):
         raise ValueError('a moment is RFC 3339 with its offset, such as "2030-01-31T12:00:00Z"')
     moment = datetime.fromisoformat(text.upper())
-    return min(max(moment, _EARLIEST), _LATEST)
+    return min(max(moment, EARLIEST), LATEST)
 
 
 Moment = Annotated[

@@ -1,7 +1,7 @@
 """How long a monitor's target was up, told exactly from its status timeline; pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -29,13 +29,14 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A state that lasted, or still lasts, from `start` to `end`, and why."""
+    """A state that lasted from `start` to `end`, and why; one that still lasts is known until `end`."""
 
     start: datetime
     end: datetime
     state: MonitorState
     code: str | None = None
     message: str | None = None
+    is_lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,13 @@ def spans_of(
         for change, until in zip(told, ends, strict=True)
         if max(change.at, start) < min(until, end)
     ]
+
+
+def latest_spans(change: StateChange, *, now: datetime, knowledge: Knowledge) -> list[Span]:
+    """What the latest change has become by now: the state itself, and silence if it has lasted too long."""
+    window = Window(change.at, now)
+    spans = spans_of([change], window, now=now, knowledge=knowledge, created_at=change.at)
+    return [*spans[:-1], *(replace(span, is_lasting=True) for span in spans[-1:])]
 
 
 def uptime(

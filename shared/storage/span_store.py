@@ -1,89 +1,36 @@
-"""Reads status timelines: how long monitors were in which state, of one or of all of them at once."""
+"""Reads status timelines: how long monitors were in which state, and what one of them went through."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
-from shared.domain.standing import JUDGED_STATES, LEAST_PATIENCE, STATE_CODES, MonitorState
-from shared.domain.uptime import Uptime
+from shared.domain.standing import STATE_OF_CODE, MonitorState, StateChange, patience_of
+from shared.domain.uptime import Knowledge, Uptime, Window
 from shared.storage.database import UnitOfWork
+from shared.storage.uptime_sql import SUMMED, uptimes
 
-_JUDGED = ", ".join(str(code) for code in sorted(state.code for state in JUDGED_STATES))
-_SUMMED = [state for state in STATE_CODES if state is not MonitorState.PENDING]
-
-IS_SILENT = f"""(s.state in ({_JUDGED}) and s.covered_until
-    + greatest(2 * m.interval_ms, {LEAST_PATIENCE.total_seconds():.0f} * 1000) * interval '1 millisecond' <= $1)"""
-"""Whether nothing came of a monitor `m` with its state `s` for longer than is borne, at `$1`."""
-
-STATE_NOW = f"case when {IS_SILENT} then {MonitorState.NO_DATA.code} else s.state end"
-"""The state as people are told it: silence is no data, whether or not somebody has noted it yet."""
-
-SINCE_NOW = f"case when {IS_SILENT} then greatest(s.covered_until, s.since) else s.since end"
-"""Since when that is so."""
+_NAMES = [str(state) for state in SUMMED]
+_DOWN = MonitorState.DOWN.code
 
 
-def _micros(interval: str) -> str:
-    """Whole microseconds as a double: their sums are exact up to 285 years, and quicker than those of intervals."""
-    return f"round(date_part('epoch', {interval}) * 1e6)"
+@dataclass(frozen=True, slots=True)
+class WatchedMonitor:
+    """What has to be known of a monitor to read its timeline."""
+
+    created_at: datetime
+    knowledge: Knowledge
 
 
-def _moved(state: MonitorState) -> str:
-    """The time in a state as a window's changes tell it, counted from the window's start: its ends less its begins.
+@dataclass(frozen=True, slots=True)
+class KeptSpan:
+    """A span as it is kept; `ended_at` is None of the latest one."""
 
-    What lasts beyond the last change is added by `_lasting`. So nothing has to be put in order.
-    """
-    return f"sum(case when previous_state = {state.code} then t when state = {state.code} then -t end) as {state}"
-
-
-def _lasting(state: MonitorState) -> str:
-    silence = " + silence" if state is MonitorState.NO_DATA else ""
-    return f"coalesce({state}, 0) + case when state_now = {state.code} then held else 0 end{silence} as {state}"
-
-
-_CHANGES = f"""
-    select monitor_id, state, previous_state, {_micros("started_at - w.start")} as t from state_spans
-    where started_at > w.start and previous_state is distinct from state"""
-# Without the fence the planner would read all of a monitor's changes, and then look at their moments.
-_OF_SOME = f"c cross join windows w cross join lateral ({_CHANGES} and monitor_id = c.monitor_id offset 0) x"
-_OF_ALL = f"windows w cross join lateral ({_CHANGES}) x"
-
-
-def uptimes(*, where: str, is_of_all: bool) -> str:
-    """CTEs that end in `uptimes`: the microseconds in each state, of each monitor that `where` chooses, in each window.
-
-    `$1` is now and `$2` an array of the windows' starts, numbered as `place` from 1. With `is_of_all` the changes of
-    all monitors are read at once, which is quicker when most are chosen.
-    """
-    return f"""
-    c as materialized (
-        select m.monitor_id, m.created_at, s.state as state_now, s.since, {IS_SILENT} as is_silent,
-               case when s.state in ({_JUDGED}) and s.covered_until < $1
-                    then least($1, greatest(s.covered_until, s.since)) else $1 end as known_until
-        from monitors m join monitor_states s using (monitor_id) where {where}
-    ), windows as (
-        select * from unnest($2::timestamptz[]) with ordinality as w (start, place)
-    ), moved as (
-        select x.monitor_id, w.place, {", ".join(map(_moved, _SUMMED))},
-               count(*) filter (where previous_state = {MonitorState.DOWN.code}) as outages
-        from {_OF_ALL if is_of_all else _OF_SOME} group by x.monitor_id, w.place
-    ), edges as (
-        select monitor_id, place, state_now, {_micros("greatest(known_until - start, interval '0')")} as held,
-               state_now = {MonitorState.DOWN.code} and known_until > greatest(since, start) as is_down,
-               case when is_silent then {_micros("$1 - greatest(known_until, start)")} else 0 end as silence,
-               greatest(0, {_micros("case when is_silent then $1 else known_until end - greatest(start, created_at)")})
-                   as whole
-        from c cross join windows
-    ), uptimes as (
-        select monitor_id, place, whole, {", ".join(map(_lasting, _SUMMED))},
-               coalesce(outages, 0) + is_down::int as outages
-        from edges left join moved using (monitor_id, place)
-    )"""
-
-
-_NAMES = [str(state) for state in _SUMMED]
+    change: StateChange
+    ended_at: datetime | None
 
 
 class SpanStore:
@@ -110,6 +57,64 @@ class SpanStore:
         for row in rows:
             found.setdefault(row.monitor_id, []).append(_uptime_of(row))
         return found
+
+    async def find(self, monitor_id: UUID) -> WatchedMonitor | None:
+        """The monitor whose timeline is to be read."""
+        rows = await self._work.fetch(
+            """
+            select created_at, covered_until, interval_ms from monitors join monitor_states using (monitor_id)
+            where monitor_id = $1
+            """,
+            monitor_id,
+        )
+        if not rows:
+            return None
+        interval_ms = rows[0].interval_ms
+        interval = None if interval_ms is None else timedelta(milliseconds=interval_ms)
+        return WatchedMonitor(rows[0].created_at, Knowledge(rows[0].covered_until, patience_of(interval)))
+
+    async def list_spans(self, monitor_id: UUID, within: Window, *, limit: int) -> list[KeptSpan]:
+        """The spans that reach into the window, the newest first."""
+        return await self._list(
+            f"""
+            select s.*, {_end_of("true")} as ended_at from state_spans s
+            where monitor_id = $1 and started_at < $3 and started_at >= coalesce((
+                select max(started_at) from state_spans where monitor_id = $1 and started_at <= $2), $2)
+            order by started_at desc limit $4
+            """,
+            monitor_id,
+            within,
+            limit,
+        )
+
+    async def list_outages(self, monitor_id: UUID, within: Window, *, limit: int) -> list[KeptSpan]:
+        """The spans of *down* that reach into the window, the newest first; those that touch are one."""
+        begin = f"monitor_id = $1 and state = {_DOWN} and previous_state is distinct from {_DOWN}"
+        return await self._list(
+            f"""
+            select * from (
+                select s.*, {_end_of(f"n.state <> {_DOWN}")} as ended_at from state_spans s
+                where {begin} and started_at < $3 and started_at >= coalesce((
+                    select max(started_at) from state_spans where {begin} and started_at <= $2), $2)) s
+            where ended_at is null or ended_at > $2 order by started_at desc limit $4
+            """,
+            monitor_id,
+            within,
+            limit,
+        )
+
+    async def _list(self, statement: str, monitor_id: UUID, within: Window, limit: int) -> list[KeptSpan]:
+        rows = await self._work.fetch(statement, monitor_id, within.start, within.end, limit)
+        return [
+            KeptSpan(StateChange(row.started_at, STATE_OF_CODE[row.state], row.code, row.message), row.ended_at)
+            for row in rows
+        ]
+
+
+def _end_of(condition: str) -> str:
+    """The moment of the next span of which the condition holds."""
+    return f"""(select started_at from state_spans n where n.monitor_id = s.monitor_id
+        and n.started_at > s.started_at and {condition} order by started_at limit 1)"""
 
 
 def _uptime_of(row: Row[Any]) -> Uptime:
