@@ -20,6 +20,7 @@ from api.front import Front
 from api.gate import Gate
 from api.hot_path import HotPath
 from api.openapi import describe
+from api.ping_doors import PingDoors
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
     diagnostics,
@@ -32,6 +33,8 @@ from api.routes import (
     jobs,
     keys,
     limits,
+    monitor_batches,
+    monitors,
     problems,
     queues,
     requeue,
@@ -52,6 +55,8 @@ _ROUTERS = (
     job_batches.router,
     job_history.router,
     job_family.router,
+    monitors.router,
+    monitor_batches.router,
     timelines.router,
     requeue.router,
     errors.router,
@@ -92,7 +97,13 @@ def create_app(services: ApiServices, *, access_log: AccessLog) -> ASGIApp:
         is_metrics_open=settings.is_loopback,
     )
     return Front(
-        HotPath(make_framework(services, access_log), services.reading),
+        PingDoors(
+            HotPath(make_framework(services, access_log), services.reading),
+            services.heartbeats,
+            services.ping_keyring,
+            provision=services.provisioning.ensure,
+            body_limit=settings.ping_body_limit,
+        ),
         gate,
         metrics=services.metrics,
         access_log=access_log,

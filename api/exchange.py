@@ -28,6 +28,8 @@ class Exchange:
     request_id: str
     started: float
     headers: dict[bytes, bytes] = field(repr=False)
+    method: str = "GET"
+    """As it was sent; a `HEAD` is answered as a `GET` without its body."""
     principal: Principal | None = None
     """Who sends it; None until the gate has let it in."""
     trace: TraceContext | None = None

@@ -13,6 +13,7 @@ from api.answers import send_answer
 from api.exchange import Exchange, put_exchange, route_of
 from api.gate import Gate
 from api.metrics import ApiMetrics
+from api.ping_urls import masked_path
 from api.problem_kinds import INTERNAL_ERROR
 from api.problems import problem_answer, problem_of
 from api.request_body import BoundedBody
@@ -44,7 +45,12 @@ class Front:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        exchange = Exchange(request_id=self._request_id(headers), started=time.perf_counter(), headers=headers)
+        exchange = Exchange(
+            request_id=self._request_id(headers),
+            started=time.perf_counter(),
+            headers=headers,
+            method=scope["method"],
+        )
         put_exchange(scope, exchange)
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
@@ -57,7 +63,7 @@ class Front:
                 exchange.route = exchange.route or route_of(inner)
                 describe_request(answered, exchange, scope)
                 self._metrics.observe_request(exchange, scope["method"], seconds=seconds)
-                self._access_log.write(exchange, scope["method"], path=scope["path"], seconds=seconds)
+                self._access_log.write(exchange, scope["method"], path=masked_path(scope["path"]), seconds=seconds)
 
     async def _answer(self, scope: Scope, receive: Receive, send: "_Sender") -> None:
         body = BoundedBody(receive, self._max_body_bytes)

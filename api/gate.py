@@ -7,8 +7,9 @@ from starlette.types import Scope as AsgiScope
 
 from api import problem_kinds
 from api.authentication import Authentication
+from api.ping_urls import is_ping_path
 from api.problems import ProblemError
-from shared.domain.access import LOCAL, Principal, Scope
+from shared.domain.access import LOCAL, PINGER, Principal, Scope
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
@@ -33,6 +34,8 @@ class Gate:
             StorageUnavailableError: its key cannot be looked up.
         """
         method: str = scope["method"]
+        if is_ping_path(scope["path"]):
+            return PINGER
         needed = self.scope_needed(method, scope["path"])
         principal = LOCAL
         if needed is not None:

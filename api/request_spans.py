@@ -4,6 +4,7 @@ from starlette.types import Scope
 
 from api.access_log import QUIET_ROUTES
 from api.exchange import Exchange
+from api.ping_urls import masked_path
 from shared.domain.traces import parse_traceparent
 from shared.telemetry import NO_SPAN, Span, SpanKind, span
 
@@ -28,7 +29,7 @@ def describe_request(answered: Span, exchange: Exchange, scope: Scope) -> None:
         {
             "http.request.method": scope["method"],
             "http.route": exchange.route,
-            "url.path": scope["path"],
+            "url.path": masked_path(scope["path"]),
             "http.response.status_code": exchange.status,
             "tocsin.request_id": exchange.request_id,
         }

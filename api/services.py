@@ -11,12 +11,17 @@ from api.cursors import Cursors
 from api.exchange import exchange_of
 from api.job_reading import JobReading
 from api.metrics import ApiMetrics
+from api.ping_keyring import PingKeyring
 from api.profiling import Profiling
 from api.readiness import Readiness
 from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
 from shared.services.admission import Admission
+from shared.services.heartbeats import Heartbeats
+from shared.services.monitors import Monitors
+from shared.services.ping_keys import PingKeys
+from shared.services.provisioning import Provisioning
 from shared.services.queues import Queues
 from shared.services.uptime import UptimeService
 from shared.tasks import end_tasks
@@ -44,6 +49,11 @@ class ApiServices:
     admission: Admission
     profiling: Profiling
     uptime: UptimeService
+    monitors: Monitors
+    heartbeats: Heartbeats
+    ping_keys: PingKeys
+    ping_keyring: PingKeyring
+    provisioning: Provisioning
     batch_slots: asyncio.Semaphore
 
     @classmethod
@@ -53,6 +63,8 @@ class ApiServices:
         waiting = Waiting(max_waiters=settings.max_waiters)
         access = Access(context.database, clock=context.clock)
         metrics = ApiMetrics()
+        ping_keys = PingKeys(context.database, clock=context.clock)
+        monitors = Monitors(context.database, context.vault, tell=context.live.publish_soon)
         queues = Queues(
             context.database, slots=slots_of(settings), default_limit=settings.queue_limit, clock=context.clock
         )
@@ -84,6 +96,11 @@ class ApiServices:
             admission=admission,
             profiling=Profiling(),
             uptime=UptimeService(context.database, clock=context.clock),
+            heartbeats=Heartbeats(context.database, context.live.publish_soon),
+            ping_keys=ping_keys,
+            ping_keyring=PingKeyring(ping_keys),
+            provisioning=Provisioning(monitors),
+            monitors=monitors,
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
         )
 
@@ -102,6 +119,7 @@ class Listening:
         self._tasks = [
             asyncio.create_task(self._services.listen()),
             asyncio.create_task(self._services.admission.run()),
+            asyncio.create_task(self._services.heartbeats.listen()),
         ]
 
     async def __aexit__(self, *_: object) -> None:

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="A larger request body is refused with 413."
     )
+    ping_body_limit: int = Field(
+        default=100_000,
+        ge=0,
+        le=1_000_000,
+        description="How many bytes of a ping's body are kept; the rest is cut off.",
+    )
     submit_buffer: int = Field(
         default=20_000, ge=1, description="Submissions that may wait for a commit before the API answers 503."
     )
@@ -103,6 +109,10 @@ class Settings(BaseSettings):
     egress_loopback: bool = Field(
         default=False,
         description="Whether collectors may dial loopback; `tocsin up` sets it when embedded and bound to loopback.",
+    )
+    canaries: str = Field(
+        default="",
+        description="Places that always answer, `host:port` or URLs separated by commas; while none does, nothing is found down.",
     )
     webhook_egress: str = Field(
         default="public", description="What webhooks and mail servers may be dialled at, written like `egress`."

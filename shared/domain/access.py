@@ -38,6 +38,9 @@ class Principal:
 LOCAL = Principal(principal_id="local", scope=Scope.ADMIN, name="this machine")
 """Whoever reaches an embedded Tocsin that is bound to loopback."""
 
+PINGER = Principal(principal_id="ping", scope=Scope.READ, name="whoever knows a ping URL")
+"""Whoever pings: the URL itself is what lets in, and it opens nothing else."""
+
 ADMIN_KEY = Principal(principal_id="admin-key", scope=Scope.ADMIN, name="TOCSIN_ADMIN_KEY")
 """Whoever holds the key of the setting."""
 
