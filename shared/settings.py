@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     )
     canaries: str = Field(
         default="",
-        description="Places that always answer, `host:port` or URLs separated by commas; while none does, nothing is found down.",
+        description="Places that always answer, `host:port` or URLs, with commas; while none answers, nothing is down.",
     )
     webhook_egress: str = Field(
         default="public", description="What webhooks and mail servers may be dialled at, written like `egress`."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 from arq.worker import func
 
+from shared.domain.egress_canary import EgressState
 from shared.domain.jobs import JobKind
 from shared.domain.workers import WorkerOrder, WorkerState, next_state
 from shared.storage.job_store import QUEUE_OF
@@ -13,10 +14,12 @@ from shared.task_queue import RUN_JOB
 from shared.wiring.slots import slots_of
 from shared.wiring.worker import WorkerServices
 from worker.doorbell import DoorbellWorker
-from worker.metrics import BUSY, SLOTS
+from worker.metrics import BUSY, EGRESS_UP, SLOTS
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 
 _log = structlog.get_logger()
+
+_EGRESS_FIGURES = {EgressState.UNWATCHED: -1, EgressState.OK: 1, EgressState.DOWN: 0}
 
 
 class Crew:
@@ -31,6 +34,7 @@ class Crew:
         vitals.slots = sum(slots[kind] for kind in kinds)
         SLOTS.set(vitals.slots)
         BUSY.set_function(lambda: len(services.leases))
+        EGRESS_UP.set_function(lambda: _EGRESS_FIGURES[services.canaries.watched.state])
 
     def serve(self) -> "list[asyncio.Task[None]]":
         """Begin to answer rings; the tasks end after `quiet`."""

@@ -24,6 +24,9 @@ LOOP_LAG = Histogram(
     "How much later than asked for the event loop woke, ten times a second.",
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
+EGRESS_UP = Gauge(
+    "tocsin_worker_egress_up", "Whether one of this worker's canaries answers, 1 or 0; -1 when it has none."
+)
 RINGS_REPAIRED = Counter("tocsin_rings_repaired", "Rings that upkeep put into Redis, or took out as stale.", ["reason"])
 
 LOOKS_SCHEDULED = Counter("tocsin_looks_scheduled", "Looks at monitors that this worker handed out in rounds.")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
+from shared.domain.egress_canary import EgressState
 from shared.domain.jobs import JobKind
 from shared.domain.queues import queue_name
 from shared.domain.workers import HeldJob, Liveness, Worker, WorkerOrder, WorkerState
@@ -44,6 +45,9 @@ class WorkerView(View):
     loop_lag_ms: float = Field(description="The longest its event loop stood still since the report before.")
     rss_bytes: int = Field(description="Its resident memory.")
     lease_seconds: float
+    egress: EgressState = Field(
+        description="Whether it reaches the world: `down` while none of its canaries answers, `unwatched` without any."
+    )
     started_at: datetime
     beat_at: datetime = Field(description="When it last reported itself.")
     beat_age_seconds: float = Field(description="How long ago that was, by the database's clock.")
@@ -90,6 +94,7 @@ def worker_json(worker: Worker) -> dict[str, Any]:
         "loop_lag_ms": round(worker.loop_lag_ms, 3),
         "rss_bytes": int(worker.rss_bytes),
         "lease_seconds": worker.lease_seconds,
+        "egress": worker.egress.value,
         "started_at": worker.started_at,
         "beat_at": worker.beat_at,
         "beat_age_seconds": worker.beat_age_seconds,

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from shared.domain.egress_canary import EgressState
 from shared.domain.jobs import JobKind
 
 
@@ -52,6 +53,7 @@ class WorkerReport:
     rss_bytes: float
     lease_seconds: float
     state: WorkerState
+    egress: EgressState = EgressState.UNWATCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Worker:
     state: WorkerState
     ordered: WorkerOrder | None
     beat_age_seconds: float
+    egress: EgressState
 
     @property
     def liveness(self) -> Liveness:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from shared.domain.egress_canary import EgressState
 from shared.domain.workers import WorkerReport, WorkerState
 
 VERSION = version("tocsin")
@@ -23,6 +24,7 @@ class Vitals:
         self.queues = queues
         self.slots = slots
         self.state = WorkerState.RUNNING
+        self.egress = EgressState.UNWATCHED
         self._max_lag_seconds = 0.0
 
     def note_lag(self, seconds: float) -> None:
@@ -48,6 +50,7 @@ class Vitals:
             rss_bytes=resident_bytes(),
             lease_seconds=lease_seconds,
             state=self.state,
+            egress=self.egress,
         )
 
 

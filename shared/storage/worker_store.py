@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from shared.domain.egress_canary import EgressState
 from shared.domain.jobs import JobKind
 from shared.domain.workers import HeldJob, Worker, WorkerOrder, WorkerReport, WorkerState
 from shared.storage.database import UnitOfWork
 
 _COLUMNS = """
     worker_id, host, pid, version, queues, slots, busy, loop_lag_ms, rss_bytes, lease_seconds, started_at, beat_at,
-    state, ordered, extract(epoch from now() - beat_at)::float8 as beat_age_seconds
+    state, ordered, egress, extract(epoch from now() - beat_at)::float8 as beat_age_seconds
 """
 
 
@@ -27,11 +28,11 @@ class WorkerStore:
         rows = await self._work.fetch(
             """
             insert into workers as w (worker_id, host, pid, version, queues, slots, busy, loop_lag_ms, rss_bytes,
-                                      lease_seconds, state, started_at, beat_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), now())
+                                      lease_seconds, state, egress, started_at, beat_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now(), now())
             on conflict (worker_id) do update
             set busy = excluded.busy, loop_lag_ms = excluded.loop_lag_ms, rss_bytes = excluded.rss_bytes,
-                state = excluded.state, beat_at = excluded.beat_at
+                state = excluded.state, egress = excluded.egress, beat_at = excluded.beat_at
             returning w.ordered
             """,
             report.worker_id,
@@ -45,6 +46,7 @@ class WorkerStore:
             report.rss_bytes,
             report.lease_seconds,
             report.state.value,
+            report.egress.value,
         )
         return _order_of(rows[0].ordered)
 
@@ -103,7 +105,8 @@ class WorkerStore:
 
 def _worker_of(row: Row[Any]) -> Worker:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
-    return Worker(**values | {"state": WorkerState(row.state), "ordered": _order_of(row.ordered)})
+    named = {"state": WorkerState(row.state), "ordered": _order_of(row.ordered), "egress": EgressState(row.egress)}
+    return Worker(**values | named)
 
 
 def _held_of(row: Row[Any]) -> HeldJob:

@@ -20,6 +20,8 @@ from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.services.collect_work import CollectWork
 from shared.services.collection import Collection
+from shared.services.egress_blame import with_canary
+from shared.services.egress_canary import EgressCanary
 from shared.services.holds import Holds
 from shared.services.job_execution import JobExecution, JobWork
 from shared.services.job_recovery import JobRecovery
@@ -43,6 +45,7 @@ from shared.storage.series_store import SeriesDirectory
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolved, Resolver
+from shared.wiring.canaries import Canaries
 from shared.wiring.process import ProcessContext
 
 _log = structlog.get_logger()
@@ -75,6 +78,7 @@ class WorkerServices:
     collection: Collection
     recorder: Recorder
     silence: Silence
+    canaries: Canaries
     notifiers: Mapping[str, Notifier[Any]]
     resolver: Resolver
 
@@ -96,7 +100,8 @@ class WorkerServices:
         resolver = Resolver()
         own = await own_endpoints(context.settings, resolver)
         try:
-            collection = _build_collection(context, resolver, own=own)
+            canaries = Canaries(context.settings.canaries, resolver)
+            collection = _build_collection(context, resolver, own=own, egress=canaries.watched)
             notifiers = _build_notifiers(context.settings, resolver, own=own)
         except ValueError as error:
             await resolver.close()
@@ -135,6 +140,7 @@ class WorkerServices:
             rollups=Rollups(context.database),
             collection=collection,
             recorder=recorder,
+            canaries=canaries,
             silence=Silence(context.database, _tell_nobody),
             notifiers=notifiers,
             resolver=resolver,
@@ -143,6 +149,12 @@ class WorkerServices:
     async def keep_partitions(self) -> int:
         """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""
         await ensure_partitions(self.context.database, self.context.clock(), hot_days=self.context.settings.hot_days)
+        return 0
+
+    async def watch_egress(self) -> int:
+        """Ask this worker's canaries, and let its heartbeat tell of them; answer 0, nothing waits for more."""
+        await self.canaries.watched.watch()
+        self.leases.vitals.egress = self.canaries.watched.state
         return 0
 
     async def roll_up(self) -> int:
@@ -154,6 +166,7 @@ class WorkerServices:
         """Write down what was found, then let go of what collectors and notifiers keep open."""
         await self.recorder.drain()
         await self.collection.close()
+        await self.canaries.close()
         for notifier in self.notifiers.values():
             await notifier.close()
         await self.resolver.close()
@@ -172,7 +185,9 @@ def build_execution(
     )
 
 
-def _build_collection(context: ProcessContext, resolver: Resolver, *, own: Sequence[str]) -> Collection:
+def _build_collection(
+    context: ProcessContext, resolver: Resolver, *, own: Sequence[str], egress: EgressCanary
+) -> Collection:
     settings = context.settings
     policy = EgressPolicy.parse(
         settings.egress, settings.egress_allow, allow_loopback=settings.egress_loopback, denied_endpoints=own
@@ -186,7 +201,7 @@ def _build_collection(context: ProcessContext, resolver: Resolver, *, own: Seque
         allows_local_sockets=settings.egress_loopback,
     )
     return Collection(
-        collectors,
+        with_canary(collectors, egress),
         clock=context.clock,
         target_slots=settings.target_slots,
         host_slots=settings.host_slots,

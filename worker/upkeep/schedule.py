@@ -24,6 +24,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("forget_keys", 600.0, retention.forget_keys),
         Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
         Duty("partitions", 600.0, services.keep_partitions),
+        Duty("canaries", 5.0, services.watch_egress),
         Duty("silence", 30.0, services.silence.settle),
         Duty("roll_up", 30.0, services.roll_up),
     ]
