@@ -12,11 +12,13 @@ from api.problems import CONTENT_TYPE
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
+from api.schemas.monitors import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.kinds import PLACEHOLDERS
+from shared.domain.monitors import MonitorSpec
 
 Documented = dict[int | str, dict[str, Any]]
 
@@ -26,6 +28,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
     NotifySubmission,
     KeyBody,
     LimitBody,
+    MonitorSelectionBody,
+    MonitorSpec,
     ProfileBody,
     QueueBody,
     QueueReason,
@@ -41,12 +45,13 @@ _DESCRIPTIONS = {
     403: "The key does not carry the right.",
     404: "There is no such thing.",
     405: "The path does not know this method.",
-    409: "The state of the job does not allow it, or another one stands in its place.",
+    409: "The state does not allow it, or another one stands in its place.",
     410: "The job is older than jobs are kept.",
-    412: "The job has changed meanwhile.",
+    412: "It has changed meanwhile.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "The input is not valid, or the idempotency key stands for another request.",
+    428: "If-Match is missing.",
     503: "Overloaded, or the database is away; nothing is known to be taken.",
 }
 _CONDITIONS = {"http": "[STATUS] == 200", "database": "[RESPONSE_TIME] < 300", "file": "[SIZE] < 5MB"}
@@ -69,6 +74,12 @@ IF_MATCH: dict[str, Any] = {
     "in": "header",
     "description": "Cancel only if the job still has this entity tag.",
     "schema": {"type": "string"},
+}
+IF_NONE_MATCH_MONITOR: dict[str, Any] = IF_NONE_MATCH | {
+    "description": "The entity tag you have: 304 if the monitor still stands as it did; its uptime does not count."
+}
+IF_MATCH_MONITOR: dict[str, Any] = IF_MATCH | {
+    "description": "The entity tag you have, or `*`: how the monitor stands may have changed, its version may not."
 }
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
@@ -166,4 +177,8 @@ def _body_schemas() -> dict[str, Any]:
     batch = BatchBody.model_json_schema(ref_template=_REF)
     # No reference: a wrong item is not refused with the whole, its own result says what is wrong.
     batch["properties"]["jobs"]["items"] = {"description": "A job, as `POST /api/v1/jobs` takes it."}
-    return schemas | {"JobSubmission": submission, "JobBatch": batch}
+    changes = MonitorBatchBody.model_json_schema(ref_template=_REF)
+    changes["properties"]["items"]["items"] = {"description": "`op` and what it takes; see the page on monitors."}
+    patch = {"type": "object", "title": "MonitorPatch", "description": "Fields of MonitorSpec; null takes one out."}
+    own = {"JobSubmission": submission, "JobBatch": batch, "MonitorBatch": changes, "MonitorPatch": patch}
+    return schemas | own

@@ -92,11 +92,42 @@ JOB_ALREADY_REQUEUED = ProblemKind(
     "The job was requeued already",
     "Follow the `job` named: it runs this one anew, and can be requeued itself when it has ended.",
 )
+MONITOR_EXISTS = ProblemKind(
+    "monitor-exists",
+    409,
+    "There is a monitor of this name in this group",
+    "Change the `monitor` named by `PATCH`, take another name, or send it by `PUT /api/v1/monitors`, which makes or "
+    "changes it.",
+)
+TOO_MANY_MONITORS = ProblemKind(
+    "too-many-monitors",
+    409,
+    "There are as many monitors as there may be",
+    "Delete some. `POST /api/v1/monitors:delete` deletes all that have a label.",
+)
+NOT_COLLECTED = ProblemKind(
+    "not-collected",
+    409,
+    "Nobody looks at a heartbeat",
+    "A heartbeat tells us itself that it lives: ping it instead.",
+)
+NO_SECRET_KEY = ProblemKind(
+    "no-secret-key",
+    409,
+    "A secret cannot be kept, or not be read",
+    "Set `TOCSIN_SECRET_KEYS` for the API and all workers; `tocsin secrets new-key` makes a key.",
+)
 PRECONDITION_FAILED = ProblemKind(
     "precondition-failed",
     412,
-    "The job has changed meanwhile",
-    "Get the job again, look at what has changed, and send the request with its new `ETag`.",
+    "It has changed meanwhile",
+    "Get it again, look at what has changed, and send the request with its new `ETag`.",
+)
+PRECONDITION_REQUIRED = ProblemKind(
+    "precondition-required",
+    428,
+    "The request has to say which version it changes",
+    "Get it first, and send its `ETag` as `If-Match`, so that nobody's change is lost; `If-Match: *` changes any.",
 )
 BODY_TOO_LARGE = ProblemKind(
     "body-too-large",
@@ -191,7 +222,12 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             JOB_ALREADY_REQUEUED,
             UNIQUE_KEY_TAKEN,
             JOB_EXPIRED,
+            MONITOR_EXISTS,
+            TOO_MANY_MONITORS,
+            NOT_COLLECTED,
+            NO_SECRET_KEY,
             PRECONDITION_FAILED,
+            PRECONDITION_REQUIRED,
             BODY_TOO_LARGE,
             UNSUPPORTED_MEDIA_TYPE,
             MISDIRECTED_REQUEST,

@@ -1,5 +1,7 @@
 """Request bodies read and judged: what is no JSON is 400, what is JSON but wrong is 422 with a pointer to the place."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import orjson
@@ -16,10 +18,14 @@ ModelT = TypeVar("ModelT")
 MAX_ERRORS = 50
 """The most places listed; a thousand targets can be wrong in several thousand."""
 
-_ROOT_TAGS = frozenset(JobKind)
+_ROOT_TAGS = frozenset({*JobKind, "create", "upsert", "update", "pause", "resume", "delete"})
+"""The kinds of jobs, and what a batch does to monitors."""
 _UNION_PARENTS = frozenset({"channel", "target"})
 _WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
-"""Every union here is told apart by `kind`."""
+_PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"two_schedules": ("cron",), "target_labels": ("target", "labels")}
+)
+"""Where in a monitor a mistake is that its model finds in the whole."""
 _NUL_ESCAPE = b"\\u0000"
 
 
@@ -101,7 +107,10 @@ def _pointer(error: ErrorDetails) -> str:
     if error["type"] == "condition_syntax":
         parts.append(str(error["ctx"]["index"]))
     if error["type"] in _WRONG_TAG:
-        parts.append("kind")
+        parts.append(str(error["ctx"]["discriminator"]).strip("'"))
+    if error["type"] == "given_twice":
+        parts.append(str(error["ctx"]["name"]))
+    parts += _PLACES.get(error["type"], ())
     return "".join(f"/{part}" for part in parts)
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
 from shared.domain.selectors import LabelSelector
 from shared.domain.standing import MonitorState
+from shared.storage.uptime_sql import STATE_NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,18 @@ class MonitorFilter:
     is_paused: bool | None = None
 
 
-def terms_of(wanted: MonitorFilter, *, after: tuple[str, str] | None) -> tuple[str, list[object]]:
-    """The conditions on `monitors m` and `monitor_states s`, and their values: only those that narrow."""
-    terms: list[str] = []
-    values: list[object] = []
+def terms_of(wanted: MonitorFilter, *, now: datetime, after: tuple[str, str] | None = None) -> tuple[str, list[object]]:
+    """The conditions on `monitors m` and `monitor_states s`, and the statement's values: `now` is `$1`.
+
+    Only what narrows is among them.
+    """
+    terms: list[str] = ["$1::timestamptz is not null"]
+    values: list[object] = [now]
     for term, *given in _terms_of(wanted, after):
         places = [f"${len(values) + place}" for place in range(1, len(given) + 1)]
         terms.append(term.format(*places))
         values += given
-    return " and ".join(terms) or "true", values
+    return " and ".join(terms), values
 
 
 def _terms_of(wanted: MonitorFilter, after: tuple[str, str] | None) -> Iterator[tuple[str, *tuple[object, ...]]]:
@@ -41,7 +46,7 @@ def _terms_of(wanted: MonitorFilter, after: tuple[str, str] | None) -> Iterator[
     if wanted.kinds:
         yield "m.kind = any({}::text[])", sorted(wanted.kinds)
     if wanted.states:
-        yield "s.state = any({}::int2[])", sorted(state.code for state in wanted.states)
+        yield f"{STATE_NOW} = any({{}}::int2[])", sorted(state.code for state in wanted.states)
     if wanted.owner is not None:
         yield "m.owner = {}", wanted.owner
     if wanted.name_part is not None:

@@ -12,9 +12,10 @@ from shared.domain.monitor_changes import MAX_MONITORS, KeptMonitor, KeptTarget
 from shared.domain.monitors import Monitor
 from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
 from shared.domain.schedules import Schedule, phase_of
-from shared.domain.standing import STATE_OF_CODE, MonitorState
+from shared.domain.standing import MISSED, STATE_OF_CODE, MonitorState
 from shared.storage.database import UnitOfWork
 from shared.storage.monitor_filter import MonitorFilter, terms_of
+from shared.storage.uptime_sql import IS_SILENT, SINCE_NOW, STATE_NOW
 
 Name = tuple[str, str]
 """A monitor's group and its name."""
@@ -26,12 +27,16 @@ _COLUMNS = """
     m.updated_at, m.created_by
 """
 _KEPT_COLUMNS = f"{_COLUMNS}, m.target, m.is_sealed"
-_STATUS_COLUMNS = (
-    f"{_COLUMNS}, s.state, s.since, s.sampled_at, s.outcome, s.duration_ms, s.code, s.message, c.next_slot"
-)
+_STATUS_COLUMNS = f"""
+    {_COLUMNS}, {STATE_NOW} as state, {SINCE_NOW} as since, s.sampled_at, s.outcome, s.duration_ms,
+    case when {IS_SILENT} then '{MISSED}' else s.code end as code,
+    case when {IS_SILENT} then null else s.message end as message, n.code as last_code, n.message as last_message,
+    c.next_slot
+"""
 _STATUS_TABLES = """
     monitors m join monitor_states s on s.monitor_id = m.monitor_id
     left join schedules c on c.monitor_id = m.monitor_id
+    left join sample_note n on n.series_id = m.series_id and n.ts = s.sampled_at
 """
 
 
@@ -42,11 +47,13 @@ class LastLook:
     at: datetime
     outcome: Outcome
     duration_ms: float | None
+    code: str | None
+    message: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorStatus:
-    """A monitor and how it stands; `code` and `message` say why, unless it is up."""
+    """A monitor and how it stands at a moment; `code` and `message` say why, unless it is up."""
 
     monitor: Monitor
     state: MonitorState
@@ -63,16 +70,18 @@ class MonitorStore:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def find_status(self, monitor_id: UUID) -> MonitorStatus | None:
+    async def find_status(self, monitor_id: UUID, *, now: datetime) -> MonitorStatus | None:
         """The monitor and how it stands, if there is one."""
         rows = await self._work.fetch(
-            f"select {_STATUS_COLUMNS} from {_STATUS_TABLES} where m.monitor_id = $1", monitor_id
+            f"select {_STATUS_COLUMNS} from {_STATUS_TABLES} where m.monitor_id = $2", now, monitor_id
         )
         return _status_of(rows[0]) if rows else None
 
-    async def list_status(self, wanted: MonitorFilter, *, after: Name | None, limit: int) -> list[MonitorStatus]:
+    async def list_status(
+        self, wanted: MonitorFilter, *, now: datetime, after: Name | None, limit: int
+    ) -> list[MonitorStatus]:
         """At most `limit` monitors in the order of groups and names, those behind `after`."""
-        terms, values = terms_of(wanted, after=after)
+        terms, values = terms_of(wanted, now=now, after=after)
         rows = await self._work.fetch(
             f"""
             select {_STATUS_COLUMNS} from {_STATUS_TABLES} where {terms}
@@ -83,11 +92,14 @@ class MonitorStore:
         )
         return [_status_of(row) for row in rows]
 
-    async def list_ids(self, wanted: MonitorFilter, *, limit: int) -> list[UUID]:
+    async def list_ids(self, wanted: MonitorFilter, *, now: datetime, limit: int) -> list[UUID]:
         """At most `limit` of the monitors that are wanted, in the order of their ids."""
-        terms, values = terms_of(wanted, after=None)
+        terms, values = terms_of(wanted, now=now)
         rows = await self._work.fetch(
-            f"select m.monitor_id from {_STATUS_TABLES} where {terms} order by m.monitor_id limit ${len(values) + 1}",
+            f"""
+            select m.monitor_id from monitors m join monitor_states s on s.monitor_id = m.monitor_id
+            where {terms} order by m.monitor_id limit ${len(values) + 1}
+            """,
             *values,
             limit,
         )
@@ -186,7 +198,7 @@ def _kept_of(row: Row[Any]) -> KeptMonitor:
 def _status_of(row: Row[Any]) -> MonitorStatus:
     last = None
     if row.sampled_at is not None and row.outcome is not None:
-        last = LastLook(row.sampled_at, OUTCOME_OF_CODE[row.outcome], row.duration_ms)
+        last = LastLook(row.sampled_at, OUTCOME_OF_CODE[row.outcome], row.duration_ms, row.last_code, row.last_message)
     return MonitorStatus(
         monitor=monitor_of(row),
         state=STATE_OF_CODE[row.state],

@@ -1,0 +1,258 @@
+"""Monitors: made, found, changed, paused and deleted one by one."""
+
+from datetime import timedelta
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from api import problem_kinds
+from api.answers import Answer, Headers, as_response
+from api.exchange import exchange_of
+from api.monitor_answers import (
+    MONITORS_PATH,
+    etag_of,
+    monitor_json,
+    no_monitor,
+    refusal_of,
+    uptime_json,
+    versions_of,
+)
+from api.openapi import IF_MATCH_MONITOR, IF_NONE_MATCH_MONITOR, problems, request_body
+from api.paging import page_response, query_text
+from api.preferences import is_match
+from api.problems import ProblemError, invalid_input
+from api.schemas.monitors import MONITOR_SPEC, MonitorDetailView, MonitorListQuery, MonitorPage, MonitorSelection
+from api.schemas.queries import limit_of
+from api.services import ApiServices, principal_of, services_of
+from api.validation import read_json, read_model, refuse_nul
+from shared.domain.access import Scope
+from shared.domain.monitor_changes import (
+    CreateMonitor,
+    DeleteMonitor,
+    Done,
+    Made,
+    MonitorChange,
+    PatchMonitor,
+    PauseMonitor,
+    PutMonitor,
+    Unchanged,
+)
+from shared.domain.monitors import MonitorSpec
+from shared.domain.selectors import parse_selector
+from shared.storage.heartbeat_store import HeartbeatStore
+from shared.storage.monitor_filter import MonitorFilter
+from shared.storage.monitor_store import MonitorStatus, MonitorStore
+
+router = APIRouter(tags=["monitors"])
+
+MONITOR_PATH = f"{MONITORS_PATH}/{{monitor_id:uuid}}"
+_DAY = {"24h": timedelta(hours=24)}
+_SPEC_BODY = {"requestBody": request_body("MonitorSpec")}
+
+
+@router.get(MONITORS_PATH, response_model=MonitorPage, summary="List monitors", responses=problems(422))
+async def list_monitors(query: Annotated[MonitorListQuery, Query()], request: Request) -> Response:
+    """List monitors in the order of groups and names."""
+    services = services_of(request)
+    limit = limit_of(query.limit, default=50, most=200)
+    filters = query_text(request)
+    after = None if query.cursor is None else _read_place(services.cursors.read(query.cursor, query=filters))
+    async with services.context.database.transaction() as work:
+        found = await MonitorStore(work).list_status(
+            filter_of(query, is_paused=query.paused), now=services.context.clock(), after=after, limit=limit + 1
+        )
+    page = found[:limit]
+    next_cursor = services.cursors.write(_place_of(page[-1]), query=filters) if len(found) > limit else None
+    return page_response(request, [monitor_json(status) for status in page], next_cursor=next_cursor)
+
+
+@router.post(
+    MONITORS_PATH,
+    status_code=201,
+    response_model=MonitorDetailView,
+    summary="Make a monitor",
+    responses=problems(409, 413, 415, 422),
+    openapi_extra=_SPEC_BODY,
+)
+async def create_monitor(request: Request) -> Response:
+    """Make a monitor; a group has one of a name, so that a repeat makes no second one."""
+    change = CreateMonitor(uuid7(), await _read_spec(request))
+    return await _answer(request, change)
+
+
+@router.put(
+    MONITORS_PATH,
+    response_model=MonitorDetailView,
+    summary="Make or change the monitor of a group and name",
+    responses={201: {"description": "There was none.", "model": MonitorDetailView}, **problems(409, 413, 415, 422)},
+    openapi_extra=_SPEC_BODY,
+)
+async def put_monitor(request: Request) -> Response:
+    """Make the monitor, or make it as it is said: what is not given is as if it were made anew, but for `paused`."""
+    change = PutMonitor(uuid7(), await _read_spec(request))
+    return await _answer(request, change)
+
+
+@router.get(
+    MONITOR_PATH,
+    response_model=MonitorDetailView,
+    summary="How a monitor stands",
+    responses={304: {"description": "It still has the entity tag you have."}, **problems(404)},
+    openapi_extra={"parameters": [IF_NONE_MATCH_MONITOR]},
+)
+async def show_monitor(monitor_id: UUID, request: Request) -> Response:
+    """Tell what a monitor is, how it stands, and how much of the last 24 hours its target was up."""
+    return await _show(request, monitor_id)
+
+
+@router.patch(
+    MONITOR_PATH,
+    response_model=MonitorDetailView,
+    summary="Change a monitor",
+    responses=problems(404, 409, 412, 413, 415, 422, 428),
+    openapi_extra={"requestBody": request_body("MonitorPatch"), "parameters": [IF_MATCH_MONITOR | {"required": True}]},
+)
+async def patch_monitor(monitor_id: UUID, request: Request) -> Response:
+    """Change fields by a merge patch (RFC 7396); `***`, sent back as shown, stands for the secret that is kept."""
+    if_match = exchange_of(request.scope).headers.get(b"if-match")
+    if if_match is None:
+        raise ProblemError(problem_kinds.PRECONDITION_REQUIRED, "A monitor is changed with If-Match only.")
+    versions = versions_of(if_match)
+    body = await request.body()
+    refuse_nul(body)
+    patch = read_json(body)
+    if not isinstance(patch, dict):
+        raise invalid_input([{"detail": "a merge patch of a monitor is an object", "pointer": ""}])
+    return await _answer(request, PatchMonitor(monitor_id, cast(dict[str, Any], patch), versions))
+
+
+@router.delete(
+    MONITOR_PATH,
+    status_code=204,
+    summary="Delete a monitor",
+    responses={204: {"description": "It is deleted."}, **problems(404, 412)},
+    openapi_extra={"parameters": [IF_MATCH_MONITOR]},
+)
+async def delete_monitor(monitor_id: UUID, request: Request) -> Response:
+    """Delete a monitor with its timeline; its samples stay as long as samples are kept."""
+    if_match = exchange_of(request.scope).headers.get(b"if-match")
+    versions = None if if_match is None else versions_of(if_match)
+    await change_one(request, DeleteMonitor(monitor_id, versions))
+    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+
+
+@router.post(
+    f"{MONITOR_PATH}:pause", response_model=MonitorDetailView, summary="Pause a monitor", responses=problems(404)
+)
+async def pause_monitor(monitor_id: UUID, request: Request) -> Response:
+    """Stop looking, until it is resumed; the time in between counts neither for nor against the target."""
+    return await _answer(request, PauseMonitor(monitor_id, is_paused=True))
+
+
+@router.post(
+    f"{MONITOR_PATH}:resume", response_model=MonitorDetailView, summary="Resume a monitor", responses=problems(404)
+)
+async def resume_monitor(monitor_id: UUID, request: Request) -> Response:
+    """Look again, from the next slot on."""
+    return await _answer(request, PauseMonitor(monitor_id, is_paused=False))
+
+
+def filter_of(selection: MonitorSelection, *, is_paused: bool | None) -> MonitorFilter:
+    """The monitors that are selected."""
+    return MonitorFilter(
+        labels=parse_selector(selection.label),
+        group=selection.group,
+        kinds=frozenset(selection.kind),
+        states=frozenset(selection.state),
+        owner=selection.owner,
+        name_part=selection.q,
+        is_paused=is_paused,
+    )
+
+
+async def change_one(request: Request, change: MonitorChange) -> Done:
+    """Carry one change out.
+
+    Raises:
+        ProblemError: it was not made.
+    """
+    by = principal_of(request).principal_id
+    (result,) = await services_of(request).monitors.change([change], by=by)
+    if not isinstance(result, Done):
+        raise refusal_of(result)
+    return result
+
+
+async def _answer(request: Request, change: MonitorChange) -> Response:
+    """Carry a change out and show the monitor."""
+    done = await change_one(request, change)
+    headers: Headers = []
+    if isinstance(done, Made):
+        headers.append((b"location", f"{MONITORS_PATH}/{done.monitor_id}".encode()))
+    if isinstance(done, Unchanged):
+        headers.append((b"tocsin-unchanged", b"true"))
+    return await _show(request, done.monitor_id, status=201 if isinstance(done, Made) else 200, headers=headers)
+
+
+async def _show(request: Request, monitor_id: UUID, *, status: int = 200, headers: Headers | None = None) -> Response:
+    services = services_of(request)
+    found = await find_status(services, monitor_id)
+    shown = monitor_json(found)
+    etag = etag_of(shown)
+    sent = [*(headers or []), (b"etag", etag), (b"cache-control", b"private, no-cache")]
+    if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")
+    if request.method == "GET" and if_none_match is not None and is_match(if_none_match, etag):
+        return as_response(Answer(304, sent))
+    uptime = (await services.uptime.of([monitor_id], _DAY)).get(monitor_id)
+    shown["uptime"] = {"24h": None, "coverage": None} if uptime is None else uptime_json(uptime["24h"])
+    if found.monitor.kind == "heartbeat" and principal_of(request).scope.includes(Scope.SUBMIT):
+        shown["heartbeat"] = await _heartbeat_json(services, monitor_id)
+    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
+    return as_response(Answer(status, [(b"content-type", b"application/json"), *sent], body))
+
+
+async def find_status(services: ApiServices, monitor_id: UUID) -> MonitorStatus:
+    """The monitor and how it stands.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    async with services.context.database.transaction() as work:
+        found = await MonitorStore(work).find_status(monitor_id, now=services.context.clock())
+    if found is None:
+        raise no_monitor()
+    return found
+
+
+async def _heartbeat_json(services: ApiServices, monitor_id: UUID) -> dict[str, object] | None:
+    async with services.context.database.transaction() as work:
+        address = (await HeartbeatStore(work).addresses([monitor_id])).get(monitor_id)
+    if address is None:
+        return None
+    return {
+        "ping_path": f"/ping/{address.ping_id}",
+        "push_path": f"/api/push/{address.push_token}",
+        "slug": address.slug,
+        "pings": address.pings,
+    }
+
+
+async def _read_spec(request: Request) -> MonitorSpec:
+    body = await request.body()
+    spec = read_model(MONITOR_SPEC, body)
+    refuse_nul(body)
+    return spec
+
+
+def _place_of(status: MonitorStatus) -> bytes:
+    return f"{status.monitor.group}\0{status.monitor.name}".encode()
+
+
+def _read_place(place: bytes) -> tuple[str, str]:
+    group, _, name = place.decode().partition("\0")
+    return group, name

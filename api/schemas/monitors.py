@@ -1,0 +1,223 @@
+"""What monitors look like, and how they are asked for, changed and tried."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from api.schemas.jobs import View
+from api.schemas.queries import Cursor, QueryModel
+from shared.domain.monitor_changes import MAX_CHANGES
+from shared.domain.monitors import GroupName, MonitorSpec
+from shared.domain.outcome import Outcome
+from shared.domain.standing import MonitorState
+
+MonitorKind = Literal["http", "database", "file", "heartbeat"]
+SelectorTerm = Annotated[
+    str,
+    Field(
+        pattern=r"^!?[a-zA-Z_][a-zA-Z0-9_]{0,62}(:[^\x00-\x1f\x7f]{0,200})?$",
+        examples=["team:web", "team", "!team:web"],
+    ),
+]
+"""A label with its value, a label with any, or neither of them."""
+
+MONITOR_SPEC: TypeAdapter[MonitorSpec] = TypeAdapter(MonitorSpec)
+_Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class MonitorSelection(QueryModel):
+    """Which monitors are meant; all that is given has to hold."""
+
+    label: list[SelectorTerm] = Field(
+        default_factory=list,
+        max_length=22,
+        description="All of these: `team:web`, `team` with any value, `!team:web` or `!team` for those without.",
+    )
+    group: Annotated[GroupName | None, Field(description="Of this group; empty for those of none.")] = None
+    kind: list[MonitorKind] = Field(default_factory=list, max_length=4, description="Any of these kinds.")
+    state: list[MonitorState] = Field(default_factory=list, max_length=7, description="Any of these states.")
+    owner: Annotated[_Text | None, Field(description="Made by the file of this owner.")] = None
+    q: Annotated[_Text | None, Field(min_length=1, description="A part of the name, in any case.")] = None
+
+
+class MonitorListQuery(MonitorSelection):
+    """Which monitors to list."""
+
+    paused: Annotated[bool | None, Field(description="Only those that are paused, or only the others.")] = None
+    limit: int = Field(default=50, ge=0, description="At most 200; more is cut, 0 is the default.")
+    cursor: Cursor = None
+
+
+class MonitorSelectionBody(MonitorSelection):
+    """Which monitors to change; to change all of them, say so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra={"minProperties": 1})
+
+    all: Annotated[bool, Field(description="All monitors there are, which has to be said.")] = False
+
+
+SELECTION: TypeAdapter[MonitorSelectionBody] = TypeAdapter(MonitorSelectionBody)
+
+
+class _Item(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CreateItem(_Item):
+    """Make a monitor whose name is free."""
+
+    op: Literal["create"]
+    monitor: MonitorSpec
+
+
+class UpsertItem(_Item):
+    """Make the monitor of this group and name, or make it as it is said."""
+
+    op: Literal["upsert"]
+    monitor: MonitorSpec
+
+
+class UpdateItem(_Item):
+    """Change fields by a merge patch, if the version is the one named."""
+
+    op: Literal["update"]
+    id: UUID
+    patch: dict[str, Any]
+    version: Annotated[int, Field(ge=1)] | None = None
+
+
+class PauseItem(_Item):
+    """Stop looking at a monitor, or begin again."""
+
+    op: Literal["pause", "resume"]
+    id: UUID
+
+
+class DeleteItem(_Item):
+    """Delete a monitor, if the version is the one named."""
+
+    op: Literal["delete"]
+    id: UUID
+    version: Annotated[int, Field(ge=1)] | None = None
+
+
+Item = CreateItem | UpsertItem | UpdateItem | PauseItem | DeleteItem
+ITEM: TypeAdapter[Item] = TypeAdapter(Annotated[Item, Field(discriminator="op")])
+
+
+class MonitorBatchBody(_Item):
+    """Up to a thousand changes; each is judged by itself, so that one wrong item does not spoil the others."""
+
+    items: Annotated[list[Any], Field(min_length=1, max_length=MAX_CHANGES)]
+    atomic: Annotated[bool, Field(description="Whether one wrong item refuses all.")] = False
+
+
+BATCH: TypeAdapter[MonitorBatchBody] = TypeAdapter(MonitorBatchBody)
+
+
+class LastLookView(View):
+    """What the latest sample found."""
+
+    at: datetime
+    outcome: Outcome
+    duration_ms: float | None
+    code: str | None
+    message: str | None
+
+
+class MonitorUptimeView(View):
+    """How much of the time the target was up, of the time in which that was known."""
+
+    day: float | None = Field(alias="24h", description="(up + degraded) / (up + degraded + down) of the last 24 hours.")
+    coverage: float | None = Field(description="In which part of that time it was known.")
+
+
+class HeartbeatView(View):
+    """How a heartbeat is pinged; who knows these may speak for it."""
+
+    ping_path: str
+    push_path: str
+    slug: str | None
+    pings: int
+
+
+class MonitorLinks(View):
+    """Where more is told about a monitor, and what can be done with it."""
+
+    self: str
+    pause: str
+    resume: str
+    run: str
+
+
+class MonitorView(View):
+    """A monitor and how it stands. Its target's secrets are shown as `***`."""
+
+    id: UUID
+    name: str
+    group: str
+    description: str
+    kind: MonitorKind
+    target: dict[str, Any]
+    interval: str | None
+    cron: str | None
+    timezone: str
+    confirmations: int
+    confirm_interval: str
+    labels: dict[str, str]
+    paused: bool
+    owner: str | None = Field(description="The owner of the file that made it; null when it was made by hand.")
+    state: MonitorState
+    since: datetime
+    code: str | None = Field(description="Why, unless it is up.")
+    message: str | None
+    last: LastLookView | None
+    next_at: datetime | None = Field(description="The next slot; null while paused, and of a heartbeat.")
+    version: int = Field(description="Grows with each change of the monitor; the entity tag begins with it.")
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    links: MonitorLinks
+
+
+class MonitorDetailView(MonitorView):
+    """The same with its uptime, which is no part of the entity tag."""
+
+    uptime: MonitorUptimeView
+    heartbeat: HeartbeatView | None = Field(
+        default=None, description="Of a heartbeat, for keys that may submit: its addresses."
+    )
+
+
+class MonitorPage(View):
+    """Monitors in the order of groups and names."""
+
+    items: list[MonitorView]
+    next_cursor: str | None = Field(description="Leads to the next page; null is the only sign of the end.")
+
+
+class MonitorBatchItemView(View):
+    """What became of one item: `id` and `result` when it was done, `problem` when it was not."""
+
+    status: int
+    id: UUID | None = None
+    result: Literal["created", "changed", "unchanged", "deleted"] | None = None
+    location: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+class MonitorBatchView(View):
+    """What became of each item, in the order they were sent."""
+
+    done: int
+    refused: int
+    results: list[MonitorBatchItemView]
+
+
+class SelectionResultView(View):
+    """How many monitors were changed; with `more` there are others: send the request again."""
+
+    changed: int
+    more: bool
