@@ -14,7 +14,6 @@ from shared.coordination.breaker import Breaker
 from shared.coordination.file_marks import MarksInRedis
 from shared.domain.egress import EgressPolicy
 from shared.domain.jobs import JobKind
-from shared.domain.live import LiveEvent
 from shared.domain.steps import StepHook, no_hook
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
@@ -37,8 +36,8 @@ from shared.services.round_targets import RoundTargets
 from shared.services.round_upkeep import RoundUpkeep
 from shared.services.round_work import RoundWork
 from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
-from shared.services.silence import Silence
 from shared.services.secrets import SecretValues
+from shared.services.silence import Silence
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
@@ -112,7 +111,7 @@ class WorkerServices:
             vitals=Vitals(worker_id),
             duration=timedelta(seconds=context.settings.lease_seconds),
         )
-        recorder = Recorder(context.database, _tell_nobody)
+        recorder = Recorder(context.database, context.live.publish_soon)
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
             JobKind.NOTIFY: NotifyWork(notifiers),
@@ -141,7 +140,7 @@ class WorkerServices:
             collection=collection,
             recorder=recorder,
             canaries=canaries,
-            silence=Silence(context.database, _tell_nobody),
+            silence=Silence(context.database, context.live.publish_soon),
             notifiers=notifiers,
             resolver=resolver,
         )
@@ -170,10 +169,6 @@ class WorkerServices:
         for notifier in self.notifiers.values():
             await notifier.close()
         await self.resolver.close()
-
-
-def _tell_nobody(_events: Sequence[LiveEvent]) -> None:
-    """Nobody watches yet."""
 
 
 def build_execution(
