@@ -23,6 +23,7 @@ from api.openapi import describe
 from api.ping_doors import PingDoors
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
+    coverage,
     diagnostics,
     errors,
     health,
@@ -35,6 +36,8 @@ from api.routes import (
     limits,
     monitor_batches,
     monitors,
+    ping_keys,
+    pings,
     problems,
     queues,
     requeue,
@@ -68,6 +71,9 @@ _ROUTERS = (
     workers.router,
     queues.router,
     limits.router,
+    coverage.router,
+    pings.router,
+    ping_keys.router,
     problems.router,
 )
 _TOLD = (

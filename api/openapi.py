@@ -13,6 +13,7 @@ from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
 from api.schemas.monitors import MonitorBatchBody, MonitorSelectionBody
+from api.schemas.pings import PingKeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
@@ -30,6 +31,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     LimitBody,
     MonitorSelectionBody,
     MonitorSpec,
+    PingKeyBody,
     ProfileBody,
     QueueBody,
     QueueReason,
