@@ -21,6 +21,7 @@ from shared.services.collect_work import CollectWork
 from shared.services.collection import Collection
 from shared.services.egress_blame import with_canary
 from shared.services.egress_canary import EgressCanary
+from shared.services.heartbeats import Heartbeats
 from shared.services.holds import Holds
 from shared.services.job_execution import JobExecution, JobWork
 from shared.services.job_recovery import JobRecovery
@@ -69,6 +70,7 @@ class WorkerServices:
     execution: JobExecution
     recovery: JobRecovery
     holds: Holds
+    heartbeats: Heartbeats
     repair: RingRepair
     scheduling: Scheduling
     round_upkeep: RoundUpkeep
@@ -126,6 +128,7 @@ class WorkerServices:
             execution=build_execution(context, leases, works),
             recovery=JobRecovery(context.database, context.announcer, clock=context.clock),
             holds=Holds(context.database, context.announcer),
+            heartbeats=Heartbeats(context.database, context.live.publish_soon),
             repair=RingRepair(
                 context.database,
                 context.redis,
