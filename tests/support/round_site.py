@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from job_bench import Bench, new_job, ring_of
 
-from shared.clock import utc_now
+from shared.clock import Clock, utc_now
 from shared.collectors.base import Collectors
 from shared.domain.jobs import AttemptOutcome, Job, JobKind
 from shared.domain.live import LiveEvent
@@ -87,6 +87,7 @@ class RoundSite:
     bench: Bench
     collectors: Collectors
     vault: Vault = field(default_factory=Vault)
+    clock: Clock = utc_now
     told: list[LiveEvent] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,7 +106,7 @@ class RoundSite:
     def work(self, database: Database | None = None) -> RoundWork:
         """The work of rounds, as one process has it."""
         on = database or self.bench.database
-        collection = Collection(self.collectors, clock=utc_now, target_slots=100, host_slots=10)
+        collection = Collection(self.collectors, clock=self.clock, target_slots=100, host_slots=10)
         recorder = Recorder(on, self.hear)
         return RoundWork(on, collection, targets=RoundTargets(on, self.vault), recorder=recorder)
 
@@ -138,6 +139,11 @@ class RoundSite:
         """The slots that have samples, and how many each has."""
         rows = await self.rows("select m.monitor_id, p.ts from sample p join monitors m using (series_id)")
         return Counter((row[0], row[1]) for row in rows)
+
+    async def gaps(self) -> list[tuple[UUID, datetime, str]]:
+        """The slots that were missed, one a row, and why."""
+        rows = await self.rows("select monitor_id, first_slot, reason from slot_gaps where slots = 1")
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def state(self, monitor_id: UUID) -> str:
         """The monitor's state."""
