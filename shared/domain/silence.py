@@ -23,7 +23,7 @@ class Ears:
     def deaf_within(self, first: datetime, last: datetime) -> tuple[datetime, datetime] | None:
         """From when to when nobody listened, as far as it reaches into the time from `first` to `last`."""
         inside = [span for span in self.deaf if span[0] < last and span[1] > first]
-        return (inside[0][0], inside[-1][1]) if inside else None
+        return (inside[0][0], max(span[1] for span in inside)) if inside else None
 
 
 def judge_silence(
