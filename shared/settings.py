@@ -155,7 +155,13 @@ class Settings(BaseSettings):
     job_days: int = Field(
         default=30, ge=0, le=36_500, description="How many days ended jobs are kept, with their attempts; 0 for ever."
     )
-    hot_days: int = Field(default=35, ge=2, le=3650, description="How many days of single samples are kept.")
+    hot_days: int = Field(
+        default=2, ge=2, le=3650, description="How many days of samples, with today, stay rows; older days are packed."
+    )
+    sample_days: int = Field(
+        default=400, ge=2, le=36_500, description="How many days single samples are kept, packed ones too."
+    )
+    hour_days: int = Field(default=100, ge=2, le=36_500, description="How many days hourly roll-ups are kept.")
     smtp_url: SecretStr | None = Field(
         default=None,
         description="The mail server used when an e-mail channel names none: `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`.",

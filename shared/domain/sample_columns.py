@@ -55,6 +55,17 @@ class SampleColumns:
             metrics.pop()
         return metrics
 
+    def is_same_as(self, other: "SampleColumns") -> bool:
+        """Whether both hold the same samples, bit by bit."""
+        return (
+            np.array_equal(self.moments, other.moments)
+            and np.array_equal(self.outcomes, other.outcomes)
+            and all(
+                _are_same(self.values_at(place), other.values_at(place))
+                for place in self.values.keys() | other.values.keys()
+            )
+        )
+
     def _part(self, rows: slice | npt.NDArray[np.int64]) -> "SampleColumns":
         values = {place: column[rows] for place, column in self.values.items()}
         return SampleColumns(self.moments[rows], self.outcomes[rows], values)
@@ -90,3 +101,10 @@ def microseconds_of(moment: datetime) -> int:
 def moment_at(microseconds: int) -> datetime:
     """The moment so many microseconds after 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _are_same(one: Values, other: Values) -> bool:
+    absent = np.isnan(one)
+    if not np.array_equal(absent, np.isnan(other)):
+        return False
+    return np.array_equal(one[~absent].view(np.int64), other[~absent].view(np.int64))

@@ -1,29 +1,40 @@
 """Upkeep of partitions: those of the days to come are made ahead, those that are too old are dropped."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.segments import DAY
 from shared.storage.database import Database
-from shared.storage.partition_retention import forget_before
+from shared.storage.partition_retention import Kept, forget_before
 from shared.storage.partition_store import PartitionStore
-from shared.storage.partitions import HOURS, SAMPLES
+from shared.storage.partitions import HOURS, NOTES, SAMPLES
 
 DAYS_AHEAD = 3
-HOUR_ROLLUPS_KEPT = timedelta(days=100)
-"""Hours are kept for a quarter of a year; days for ever."""
 
 
-async def ensure_partitions(database: Database, now: datetime, hot_days: int) -> list[str]:
-    """Make the partitions of today and three days more, drop samples older than `hot_days`; the names of new ones.
+@dataclass(frozen=True, slots=True)
+class SampleRetention:
+    """For how many days samples, packed or not, and hours are kept; days are kept for ever."""
+
+    sample_days: int
+    hour_days: int
+
+    def kept(self, now: datetime) -> Kept:
+        """From when on they are kept."""
+        return Kept(samples=now - self.sample_days * DAY, hours=now - self.hour_days * DAY)
+
+
+async def ensure_partitions(database: Database, now: datetime, retention: SampleRetention) -> list[str]:
+    """Make the partitions of today and three days more, drop what is older than is kept; the names of new ones.
 
     Safe to run anywhere and twice: when another process is at it, this one does nothing.
     """
-    made = []
+    made: list[str] = []
     async with database.transaction() as work:
         store = PartitionStore(work)
         if await store.try_lock():
             moments = [now + ahead * DAY for ahead in range(DAYS_AHEAD + 1)]
-            made = await store.create_missing(SAMPLES, moments) + await store.create_missing(HOURS, moments)
-    samples_from = now - hot_days * DAY
-    await forget_before(database, samples=samples_from, hours=min(samples_from, now - HOUR_ROLLUPS_KEPT))
+            for partitioning in (SAMPLES, NOTES, HOURS):
+                made += await store.create_missing(partitioning, moments)
+    await forget_before(database, retention.kept(now))
     return made

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared.domain.segments import DAY, HOUR, Horizon, floor_to
-from shared.storage.database import Database
+from shared.storage.database import Database, UnitOfWork
+from shared.storage.packed_rollups import compute_packed
 from shared.storage.rollup_state import read_rollup_state
 from shared.storage.rollup_store import RollupStore, SeriesBucket, claim_hours, days_of
 
@@ -115,10 +116,12 @@ class Rollups:
         return done
 
     async def _compute_late_batch(self) -> int:
-        async with self._locked() as (store, state):
+        async with self._locked() as (work, store, state):
             keys = await store.take_late(MARKS_AT_ONCE)
             # Older samples are gone, and their roll-up is all there is.
-            hours = [key for key in keys if key.bucket >= state.samples_from]
+            packed = [key for key in keys if state.samples_from <= key.bucket < state.chunked_until]
+            hours = [key for key in keys if key.bucket >= max(state.samples_from, state.chunked_until)]
+            await compute_packed(work, packed, hours_from=state.hours_from)
             await store.compute_hours(hours)
             # Also of a day that somebody is in the middle of computing: this series may have been done already.
             await store.compute_days([day for day in days_of(hours) if day.bucket + DAY <= state.hours_computed_at])
@@ -128,7 +131,7 @@ class Rollups:
         """Compute `bucket` for all series, some at once in a transaction; whether there were any."""
         after = 0
         while True:
-            async with self._locked() as (store, _):
+            async with self._locked() as (_, store, _):
                 series = await store.list_series(bucket, after=after, limit=self._series_at_once)
                 await compute(store, [SeriesBucket(series_id, bucket) for series_id in series])
             if len(series) < self._series_at_once:
@@ -136,17 +139,17 @@ class Rollups:
             after = series[-1]
 
     async def _mark(self, mark: _Mark, until: datetime) -> None:
-        async with self._locked() as (store, _):
+        async with self._locked() as (_, store, _):
             await mark(store, until)
 
     @asynccontextmanager
-    async def _locked(self) -> AsyncIterator[tuple[RollupStore, Horizon]]:
+    async def _locked(self) -> AsyncIterator[tuple[UnitOfWork, RollupStore, Horizon]]:
         """A transaction in which nobody else computes roll-ups."""
         async with self._database.transaction() as work:
             store = RollupStore(work)
             if not await store.try_lock():
                 raise _BusyError
-            yield store, await read_rollup_state(work)
+            yield work, store, await read_rollup_state(work)
 
     async def _read_state(self) -> Horizon:
         async with self._database.transaction() as work:

@@ -18,5 +18,8 @@ SAMPLE_COLLISIONS = 7_463_013
 JOB_RETENTION = 7_463_014
 """Held by who deletes jobs that ended long ago."""
 
+COMPACTION = 7_463_015
+"""Held by who packs samples into chunks, and by who says from when on they are kept."""
+
 SILENCE = 7_463_020
 """Held by who judges the heartbeats that nothing was heard of."""

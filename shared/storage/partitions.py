@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 
@@ -31,6 +31,11 @@ class Partitioning:
             return Span(f"{self.table}_{day:%Y%m%d}", day, day + timedelta(days=1))
         first = day.replace(day=1)
         return Span(f"{self.table}_{day:%Y%m}", first, (first + timedelta(days=32)).replace(day=1))
+
+    def start_of(self, name: str) -> datetime:
+        """When the partition of this name begins."""
+        digits = name.removeprefix(f"{self.table}_")
+        return datetime.strptime(digits if self.unit == "day" else f"{digits}01", "%Y%m%d").replace(tzinfo=UTC)
 
     def spans_of(self, moments: Iterable[datetime]) -> list[Span]:
         """The partitions that `moments` fall into, oldest first, each once."""

@@ -1,25 +1,18 @@
 """Roll-ups: the watermark, and hours and days computed anew from what they summarise."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError
-
-from shared.domain.kinds import METRICS, ROLLED_UP
-from shared.domain.outcome import Outcome
 from shared.domain.segments import DAY, HOUR, floor_to
 from shared.domain.sketch import decode_merged
-from shared.domain.summary import Summary
-from shared.storage.advisory_locks import ROLLUPS, SAMPLE_WRITERS
+from shared.storage.advisory_locks import ROLLUPS
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.partition_store import PartitionStore
 from shared.storage.partitions import HOURS
 from shared.storage.point_sql import IS_LATE, VALUE, merged_sums, sketch_of, slots_with_sums, summary_of
-
-LAG = "lag_ms"
+from shared.storage.rollup_writing import Rollup, rolled_up_places, upsert_rollups
+from shared.storage.writer_pause import move_past_writers
 
 
 class SeriesBucket(NamedTuple):
@@ -27,17 +20,6 @@ class SeriesBucket(NamedTuple):
 
     series_id: int
     bucket: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Rollup:
-    """One row to be written."""
-
-    series_id: int
-    metric: int
-    bucket: datetime
-    summary: Summary
-    late: int
 
 
 class RollupStore:
@@ -69,7 +51,7 @@ class RollupStore:
         """Compute hours from samples, whatever was there before."""
         if not keys:
             return
-        kinds, places, lag_places = zip(*_places(), strict=True)
+        kinds, places, lag_places = zip(*rolled_up_places(), strict=True)
         rows = await self._work.fetch(
             f"""
             with points as (
@@ -79,7 +61,10 @@ class RollupStore:
                 cross join lateral (
                     select ts, outcome, value, extras from sample
                     where series_id = k.series_id and ts >= k.bucket and ts < k.bucket + interval '1 hour'
-                    and ts >= $5 and ts < $6 offset 0
+                    and ts >= $5 and ts < $6
+                    union all
+                    select ts, outcome, value, extras from sample_late
+                    where series_id = k.series_id and ts >= k.bucket and ts < k.bucket + interval '1 hour' offset 0
                 ) s
                 join unnest($3::text[], $4::int2[], $7::int2[]) c(kind, place, lag_place) on c.kind = series.kind
             ), {slots_with_sums("series_id, bucket, place", flags=["late"])}
@@ -94,9 +79,9 @@ class RollupStore:
         )
         await PartitionStore(self._work).ensure(HOURS, {key.bucket for key in keys})
         found = [
-            _Rollup(row.series_id, row.place, row.bucket, summary_of(row, sketch_of(row)), row.late) for row in rows
+            Rollup(row.series_id, row.place, row.bucket, summary_of(row, sketch_of(row)), row.late) for row in rows
         ]
-        await self._upsert("rollup_1h", found)
+        await upsert_rollups(self._work, "rollup_1h", found)
 
     async def compute_days(self, keys: Sequence[SeriesBucket]) -> None:
         """Compute days from their hours, whatever was there before."""
@@ -112,10 +97,10 @@ class RollupStore:
         )
         sketches = decode_merged([row.sketches or () for row in rows])
         found = [
-            _Rollup(row.series_id, row.metric, row.bucket, summary_of(row, sketch), row.late)
+            Rollup(row.series_id, row.metric, row.bucket, summary_of(row, sketch), row.late)
             for row, sketch in zip(rows, sketches, strict=True)
         ]
-        await self._upsert("rollup_1d", found)
+        await upsert_rollups(self._work, "rollup_1d", found)
 
     async def take_late(self, limit: int) -> list[SeriesBucket]:
         """Take away up to `limit` marks of late samples; the hours they name, each once.
@@ -137,37 +122,6 @@ class RollupStore:
         """Say that days before `until` can be read."""
         await self._work.run("update rollup_state set days_computed_at = greatest(days_computed_at, $1)", until)
 
-    async def _upsert(self, table: str, rollups: Sequence[_Rollup]) -> None:
-        if not rollups:
-            return
-        outcomes = [outcome.value for outcome in Outcome]
-        columns = [
-            *("series_id", "metric", "bucket", *outcomes, "value_count", "value_sum", "value_min", "value_max"),
-            *("latest", "latest_at", "sketch", "late"),
-        ]
-        updates = ", ".join(f"{column} = excluded.{column}" for column in columns[3:])
-        await self._work.run(
-            f"""
-            insert into {table} ({", ".join(columns)})
-            select * from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::int4[], $5::int4[], $6::int4[],
-                                 $7::int4[], $8::int4[], $9::float8[], $10::float8[], $11::float8[], $12::float8[],
-                                 $13::timestamptz[], $14::bytea[], $15::int4[])
-            on conflict (series_id, metric, bucket) do update set {updates}
-            """,
-            [each.series_id for each in rollups],
-            [each.metric for each in rollups],
-            [each.bucket for each in rollups],
-            *([each.summary.outcomes[outcome] for each in rollups] for outcome in Outcome),
-            [each.summary.value_count for each in rollups],
-            [each.summary.value_sum for each in rollups],
-            [each.summary.value_min for each in rollups],
-            [each.summary.value_max for each in rollups],
-            [each.summary.latest for each in rollups],
-            [each.summary.latest_at for each in rollups],
-            [each.summary.sketch.encode() if each.summary.value_count else None for each in rollups],
-            [each.late for each in rollups],
-        )
-
 
 async def claim_hours(database: Database, until: datetime, *, patience: timedelta) -> bool:
     """Move the watermark: samples before `until` written from now on count as late. Never beyond this hour.
@@ -175,32 +129,14 @@ async def claim_hours(database: Database, until: datetime, *, patience: timedelt
     Waits for the writers that are in the middle of a transaction, since those do not know yet. They and those that come
     after are not held up for longer than `patience`; False says that it was not enough and nothing was moved.
     """
-    try:
-        async with database.transaction() as work:
-            milliseconds = int(patience / timedelta(milliseconds=1))
-            await work.run("select set_config('lock_timeout', $1, true)", f"{milliseconds}ms")
-            await work.run("select pg_advisory_xact_lock($1)", SAMPLE_WRITERS)
-            await work.run(
-                "update rollup_state"
-                " set claimed_at = greatest(claimed_at, least($1, date_trunc('hour', now(), 'UTC')))",
-                until,
-            )
-    except DBAPIError as error:
-        if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.LockNotAvailableError):
-            return False
-        raise
-    return True
+    return await move_past_writers(
+        database,
+        "update rollup_state set claimed_at = greatest(claimed_at, least($1, date_trunc('hour', now(), 'UTC')))",
+        until,
+        patience=patience,
+    )
 
 
 def days_of(hours: Iterable[SeriesBucket]) -> list[SeriesBucket]:
     """The days that hours belong to, each once."""
     return sorted({SeriesBucket(key.series_id, floor_to(key.bucket, DAY)) for key in hours})
-
-
-def _places() -> list[tuple[str, int, int | None]]:
-    """Which metrics of which kind are rolled up: 0 is the duration, n the n-th packed one; with 0, where the lag is."""
-    return [
-        (kind, place, metrics.index(LAG) + 1 if place == 0 and LAG in metrics else None)
-        for kind, metrics in METRICS.items()
-        for place in (0, *(metrics.index(name) + 1 for name in ROLLED_UP.get(kind, ())))
-    ]

@@ -1,19 +1,33 @@
 """Roll-ups as a plain program computes them from what is stored, to compare with what is kept."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from shared.domain.chunk_codec import decode_chunk
 from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
+from shared.domain.sample_columns import moment_at
 from shared.domain.segments import DAY, HOUR, floor_to
 from shared.domain.sketch import Sketch
 from shared.storage.database import Database
+from shared.storage.rollup_state import read_rollup_state
 
 Point = tuple[datetime, Outcome, float | None, bool]
 Key = tuple[int, int, datetime]
 
 HTTP_LAG = 11
+
+
+class StoredRow(NamedTuple):
+    """A sample as it is stored."""
+
+    series_id: int
+    ts: datetime
+    value: float | None
+    outcome: int
+    extras: list[float | None] | None
 
 
 async def set_watermark(database: Database, moment: datetime) -> None:
@@ -42,12 +56,35 @@ async def kept_rollups(database: Database, table: str) -> dict[Key, tuple[Any, .
     }
 
 
+async def stored_rows(database: Database) -> list[StoredRow]:
+    """Every sample, in the order of their times, wherever it is kept: as a row, as a late row, or in a chunk."""
+    async with database.transaction() as work:
+        state = await read_rollup_state(work)
+        rows = await work.fetch("select * from sample where ts >= $1", state.chunked_until)
+        late = await work.fetch("select * from sample_late")
+        chunks = await work.fetch("select * from sample_chunk where day < $1", state.chunked_until.date())
+    found = [StoredRow(row.series_id, row.ts, row.value, row.outcome, row.extras) for row in (*rows, *late)]
+    for chunk in chunks:
+        samples = decode_chunk(chunk.data)
+        assert len(samples) == chunk.samples
+        for index, (moment, outcome, value) in enumerate(
+            zip(samples.moments.tolist(), samples.outcomes.tolist(), samples.values_at(0).tolist(), strict=True)
+        ):
+            assert moment_at(moment).date() == chunk.day
+            extras = samples.packed_metrics(index) or None
+            found.append(
+                StoredRow(chunk.series_id, moment_at(moment), None if math.isnan(value) else value, outcome, extras)
+            )
+    keys = [(row.series_id, row.ts) for row in found]
+    assert len(keys) == len(set(keys))
+    return sorted(found, key=lambda row: row.ts)
+
+
 async def expected_rollups(
     database: Database, unit: timedelta, *, before: datetime, places: Sequence[int] = (0, 5)
 ) -> dict[Key, tuple[Any, ...]]:
     """The same, computed from all samples before a moment; 5 is where HTTP keeps the metric that is rolled up."""
-    async with database.transaction() as work:
-        rows = await work.fetch("select * from sample where ts < $1 order by ts", before)
+    rows = [row for row in await stored_rows(database) if row.ts < before]
     points: dict[Key, list[Point]] = defaultdict(list)
     for row in rows:
         for place in places:
@@ -59,11 +96,11 @@ async def expected_rollups(
     return {key: _summarise(group) for key, group in points.items()}
 
 
-def _extra(row: Any, place: int) -> float | None:
+def _extra(row: StoredRow, place: int) -> float | None:
     return row.extras[place - 1] if row.extras and len(row.extras) >= place else None
 
 
-def _is_late(row: Any) -> bool:
+def _is_late(row: StoredRow) -> bool:
     """Whether an HTTP sample was begun more than a second after its slot; our own errors are only errors."""
     return OUTCOME_OF_CODE[row.outcome] is not Outcome.ERROR and (_extra(row, HTTP_LAG) or 0) > 1000
 

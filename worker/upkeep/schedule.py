@@ -28,4 +28,5 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("canaries", 5.0, services.watch_egress),
         Duty("silence", 30.0, services.silence.settle),
         Duty("roll_up", 30.0, services.roll_up),
+        Duty("pack_days", 60.0, services.pack_days, breath_seconds=1.0),
     ]
