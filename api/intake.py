@@ -1,30 +1,41 @@
 """From a request's body to a job: judged whole, kept as received, fingerprinted when it carries an idempotency key."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
 import orjson
 from uuid_utils.compat import uuid7
 
-from api.problems import invalid_input
-from api.schemas.submissions import SUBMISSION, SubmissionModel, max_attempts_of
+from api import problem_kinds
+from api.problems import ProblemError, invalid_input
+from api.schemas.submissions import (
+    SUBMISSION,
+    CollectSubmission,
+    NotifySubmission,
+    SubmissionModel,
+    max_attempts_of,
+)
 from api.validation import read_json, read_model, refuse_nul
 from shared.domain.jobs import JobKind, NewJob
+from shared.services.job_secrets import JobSecrets
 from shared.services.job_submission import Idempotency, Submission
 from shared.telemetry import current_trace
+from shared.vault import NoSecretKeyError
 
-_SPEC_FIELDS = {JobKind.COLLECT: ("targets",), JobKind.NOTIFY: ("channel", "message")}
 
-
-def read_submission(body: bytes, *, principal_id: str, now: datetime, prefix: str = "") -> Submission:
+def read_submission(
+    body: bytes, *, principal_id: str, now: datetime, secrets: JobSecrets, prefix: str = ""
+) -> Submission:
     """Judge one submission and make the job of it; `prefix` is the pointer to it in a larger body.
 
-    The job's spec is what was sent, not what the model holds: its secrets would be masked, its defaults frozen.
+    The job's spec is what was sent, not what the model holds: its secrets would be masked, its defaults frozen. What
+    holds secrets is sealed.
 
     Raises:
-        ProblemError: it is not valid.
+        ProblemError: it is not valid, or holds secrets and there is no key to seal them with.
     """
     model = read_model(SUBMISSION, body, prefix=prefix)
     refuse_nul(body, prefix=prefix)
@@ -33,10 +44,11 @@ def read_submission(body: bytes, *, principal_id: str, now: datetime, prefix: st
     kind = JobKind(model.kind)
     run_at = model.due_at(now)
     trace = current_trace()
+    spec, completion = _sealed(model, raw, secrets)
     job = NewJob(
         job_id=uuid7(),
         kind=kind,
-        spec=orjson.dumps({name: raw[name] for name in _SPEC_FIELDS[kind]}).decode(),
+        spec=spec,
         run_at=run_at,
         max_attempts=max_attempts_of(model, kind),
         principal_id=principal_id,
@@ -46,10 +58,35 @@ def read_submission(body: bytes, *, principal_id: str, now: datetime, prefix: st
         unique_key=model.unique_key,
         limit_key=model.limit_key,
         parent_id=model.parent_id,
-        completion=None if model.webhook is None else orjson.dumps(raw["webhook"]).decode(),
+        completion=completion,
         traceparent=None if trace is None else str(trace),
     )
     return Submission(job, on_conflict=model.on_conflict)
+
+
+def _sealed(
+    model: CollectSubmission | NotifySubmission, raw: dict[str, Any], secrets: JobSecrets
+) -> tuple[str, str | None]:
+    """The spec and the webhook of a job's end, as they are kept."""
+    try:
+        spec = _spec_of(model, raw, secrets)
+        webhook = None if model.webhook is None else secrets.seal_channel(model.webhook, raw["webhook"])
+    except NoSecretKeyError as error:
+        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
+    return orjson.dumps(spec).decode(), None if webhook is None else orjson.dumps(webhook).decode()
+
+
+def _spec_of(
+    model: CollectSubmission | NotifySubmission, raw: dict[str, Any], secrets: JobSecrets
+) -> Mapping[str, Any]:
+    match model:
+        case CollectSubmission():
+            return secrets.seal_targets(model.targets, {"targets": raw["targets"]})
+        case NotifySubmission():
+            channel = secrets.seal_channel(model.channel, raw["channel"])
+            return {"channel": channel, "message": raw["message"]}
+        case _:
+            assert_never(model)
 
 
 def with_key(submission: Submission, key: str | None, *, operation: bytes, body: bytes) -> Submission:

@@ -18,6 +18,7 @@ from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
 from shared.services.admission import Admission
+from shared.services.job_secrets import JobSecrets
 from shared.services.heartbeats import Heartbeats
 from shared.services.monitors import Monitors
 from shared.services.ping_keys import PingKeys
@@ -55,6 +56,7 @@ class ApiServices:
     ping_keyring: PingKeyring
     provisioning: Provisioning
     batch_slots: asyncio.Semaphore
+    job_secrets: JobSecrets
 
     @classmethod
     def open(cls, context: ProcessContext) -> "ApiServices":
@@ -102,6 +104,7 @@ class ApiServices:
             provisioning=Provisioning(monitors),
             monitors=monitors,
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
+            job_secrets=JobSecrets(context.vault),
         )
 
     async def listen(self) -> None:

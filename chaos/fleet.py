@@ -5,11 +5,14 @@ import signal
 import socket
 from pathlib import Path
 
+from pydantic import SecretStr
+
 import api.main
 import worker.main
 from chaos.ground import Ground
 from chaos.processes import Victim
 from shared.settings import Settings
+from shared.vault import new_key
 
 ADMIN_KEY = "tocsin_admin_" + "c" * 43
 
@@ -23,6 +26,7 @@ class Fleet:
             redis_url=ground.urls.redis_url,
             port=_free_port(),
             admin_key=ADMIN_KEY,
+            secret_keys=SecretStr(new_key()),
             egress_loopback=True,
             lease_seconds=lease_seconds,
             drain_seconds=1.0,

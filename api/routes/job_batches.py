@@ -80,7 +80,11 @@ def _judge(services: ApiServices, item: object, *, place: int, order: BatchOrder
     try:
         body = orjson.dumps(item)
         submission = read_submission(
-            body, principal_id=order.principal_id, now=services.context.clock(), prefix=f"/jobs/{place}"
+            body,
+            principal_id=order.principal_id,
+            now=services.context.clock(),
+            secrets=services.job_secrets,
+            prefix=f"/jobs/{place}",
         )
     except ProblemError as problem:
         return problem
@@ -92,7 +96,11 @@ def _judge(services: ApiServices, item: object, *, place: int, order: BatchOrder
 
 
 def _refuse_any(judged: Sequence[Judged]) -> None:
-    errors = [error for each in judged if isinstance(each, ProblemError) for error in each.members.get("errors", [])]
+    problems = [each for each in judged if isinstance(each, ProblemError)]
+    for problem in problems:
+        if "errors" not in problem.members:
+            raise problem
+    errors = [error for problem in problems for error in problem.members["errors"]]
     if errors:
         raise invalid_input(errors[:MAX_ERRORS])
 

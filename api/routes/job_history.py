@@ -9,20 +9,25 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import problem_kinds
 from api.job_entry import JOBS_PATH
 from api.openapi import problems
 from api.paging import json_response, page_response, query_text
+from api.problems import ProblemError
 from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
 from api.schemas.queries import SampleListQuery, limit_of
 from api.services import services_of
 from shared.domain.channel_identity import mask_channel
 from shared.domain.jobs import Attempt, JobKind
 from shared.domain.notifications import Channel
+from shared.domain.rounds import decode_round
+from shared.domain.slots import Visit
 from shared.domain.target_identity import mask_target
 from shared.domain.targets import Target
 from shared.storage.attempt_store import AttemptStore
 from shared.storage.job_status_store import JobStatusStore
 from shared.storage.sample_store import JobSample, SampleStore
+from shared.vault import NoSecretKeyError, UnreadableSecretError
 
 router = APIRouter(tags=["jobs"])
 
@@ -36,15 +41,20 @@ _POSITION_BYTES = 4
     response_model=JobSpecView,
     response_model_exclude_unset=True,
     summary="What a job was asked to do",
-    responses=problems(404, 410),
+    responses=problems(404, 409, 410),
 )
 async def show_spec(job_id: UUID, request: Request) -> Response:
     """Tell what a job was asked to do, every secret masked."""
-    async with services_of(request).context.database.transaction() as work:
+    services = services_of(request)
+    async with services.context.database.transaction() as work:
         found = await JobStatusStore(work).find_spec(job_id)
     if found is None:
-        raise services_of(request).reading.missing(job_id)
-    kind, spec = found
+        raise services.reading.missing(job_id)
+    kind, kept = found
+    try:
+        spec = services.job_secrets.unseal(kept)
+    except (NoSecretKeyError, UnreadableSecretError) as error:
+        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
     return json_response(request, {"kind": kind.value} | masked_spec(kind, spec))
 
 
@@ -56,9 +66,20 @@ def masked_spec(kind: JobKind, spec: str) -> dict[str, object]:
         return {"targets": [mask_target(target) for target in targets]}
     if kind is JobKind.REQUEUE:
         return dict(raw)
+    if kind is JobKind.ROUND:
+        return {"visits": [_visit_json(visit) for visit in decode_round(spec)]}
     channel = _CHANNEL.validate_json(orjson.dumps(raw["channel"]))
     shown = {"channel": mask_channel(channel), "message": raw["message"]}
     return shown | ({"event": raw["event"]} if "event" in raw else {})
+
+
+def _visit_json(visit: Visit) -> dict[str, object]:
+    return {
+        "monitor_id": str(visit.monitor_id),
+        "slot": visit.slot,
+        "confirmation": visit.confirmation,
+        "is_manual": visit.is_manual,
+    }
 
 
 @router.get(

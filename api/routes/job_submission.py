@@ -59,7 +59,9 @@ async def create_job(request: Request) -> Response:
     principal = principal_of(request)
     is_validate_only = read_validate_only(request)
     key = parse_idempotency_key(exchange_of(request.scope).headers.get(b"idempotency-key"))
-    submission = read_submission(body, principal_id=principal.principal_id, now=services.context.clock())
+    submission = read_submission(
+        body, principal_id=principal.principal_id, now=services.context.clock(), secrets=services.job_secrets
+    )
     if is_validate_only:
         return as_response(Answer(200, [_JSON], orjson.dumps({"valid": True})))
     services.admission.check(submission.job.kind)
@@ -67,10 +69,12 @@ async def create_job(request: Request) -> Response:
     count_result(services, submission.job, result)
     if not isinstance(result, Accepted):
         raise refusal_of(result)
-    return await _answer(services, request, result)
+    return await answer_accepted(request, result)
 
 
-async def _answer(services: ApiServices, request: Request, accepted: Accepted) -> Response:
+async def answer_accepted(request: Request, accepted: Accepted) -> Response:
+    """Tell how the job stands, with `Prefer: wait=N` once it has ended."""
+    services = services_of(request)
     job_id = str(accepted.job.job_id)
     entry: JobEntry = entry_of(status_of(accepted.job))
     headers: Headers = [_JSON, (b"location", f"{JOBS_PATH}/{job_id}".encode())]

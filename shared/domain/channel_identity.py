@@ -1,10 +1,10 @@
-"""How a channel is shown without its secrets."""
+"""How a channel is shown without its secrets, and whether it has any."""
 
 from typing import Any, assert_never
 from urllib.parse import urlsplit
 
 from shared.domain.masking import MASK
-from shared.domain.notifications import Channel, EmailChannel, WebhookChannel
+from shared.domain.notifications import Channel, CompletionWebhook, EmailChannel, WebhookChannel
 
 
 def mask_channel(channel: Channel) -> dict[str, Any]:
@@ -16,6 +16,17 @@ def mask_channel(channel: Channel) -> dict[str, Any]:
         case EmailChannel():
             shown = {"kind": channel.kind, "to": list(channel.to)}
             return shown | ({} if channel.smtp_url is None else {"smtp_url": MASK})
+        case _:
+            assert_never(channel)
+
+
+def has_channel_secrets(channel: Channel | CompletionWebhook) -> bool:
+    """Whether the channel has to be sealed: what people are not shown of it is a secret."""
+    match channel:
+        case WebhookChannel() | CompletionWebhook():
+            return channel.secret is not None or MASK in _origin(channel.url) or "@" in channel.url
+        case EmailChannel():
+            return channel.smtp_url is not None
         case _:
             assert_never(channel)
 

@@ -25,6 +25,7 @@ from shared.services.heartbeats import Heartbeats
 from shared.services.holds import Holds
 from shared.services.job_execution import JobExecution, JobWork
 from shared.services.job_recovery import JobRecovery
+from shared.services.job_secrets import JobSecrets, UnsealedWork
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
 from shared.services.partitions import ensure_partitions
@@ -114,9 +115,10 @@ class WorkerServices:
             duration=timedelta(seconds=context.settings.lease_seconds),
         )
         recorder = Recorder(context.database, context.live.publish_soon)
+        job_secrets = JobSecrets(context.vault)
         works: dict[JobKind, JobWork] = {
-            JobKind.COLLECT: CollectWork(collection, SeriesDirectory(context.database)),
-            JobKind.NOTIFY: NotifyWork(notifiers),
+            JobKind.COLLECT: UnsealedWork(CollectWork(collection, SeriesDirectory(context.database)), job_secrets),
+            JobKind.NOTIFY: UnsealedWork(NotifyWork(notifiers), job_secrets),
             JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
             JobKind.ROUND: RoundWork(
                 context.database, collection, targets=RoundTargets(context.database, context.vault), recorder=recorder

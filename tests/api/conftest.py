@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from api_client import ADMIN_KEY, BASE_URL, MakeKey, MakeServices, OpenClient
 from redis.asyncio import Redis
+from secret_keys import SECRET_KEY
 from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
@@ -28,7 +29,7 @@ from shared.wiring import ProcessContext
 @pytest.fixture(scope="session")
 async def context(database_url: str, redis_url: str) -> AsyncIterator[ProcessContext]:
     """The connections of an API process that needs keys."""
-    settings = Settings(database_url=database_url, redis_url=redis_url, admin_key=ADMIN_KEY)
+    settings = Settings(database_url=database_url, redis_url=redis_url, admin_key=ADMIN_KEY, secret_keys=SECRET_KEY)
     context = ProcessContext.open(settings, name="tests-api")
     yield context
     await context.close()

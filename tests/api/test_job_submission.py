@@ -55,9 +55,10 @@ async def test_the_answer_is_what_a_poll_answers(client: httpx2.AsyncClient) -> 
 
 
 async def test_the_spec_is_kept_as_sent(client: httpx2.AsyncClient, database: Database) -> None:
-    """Secrets are whole for the worker, and defaults are not frozen into the row."""
-    await client.post("/api/v1/jobs", json=NOTIFY | {"labels": {"a": "b"}, "max_attempts": 4})
-    assert await stored(database) == [{"channel": NOTIFY["channel"], "message": NOTIFY["message"]}]
+    """Defaults are not frozen into the row."""
+    notify = NOTIFY | {"channel": {"kind": "webhook", "url": "https://hooks.example"}}
+    await client.post("/api/v1/jobs", json=notify | {"labels": {"a": "b"}, "max_attempts": 4})
+    assert await stored(database) == [{"channel": notify["channel"], "message": NOTIFY["message"]}]
     assert await stored(database, "max_attempts") == [4]
 
 

@@ -1,10 +1,12 @@
 """What a submission may ask for beside its work: a rank, a deadline, a unique key, a limit, a parent, a webhook."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx2
 import pytest
+from secret_keys import VAULT
 
 from api.schemas.jobs import JobSpecView
 from shared.storage.database import Database
@@ -94,10 +96,12 @@ async def test_nobody_but_tocsin_makes_events(client: httpx2.AsyncClient) -> Non
 
 
 async def test_the_webhook_is_kept_and_its_secret_is_not_told(client: httpx2.AsyncClient, database: Database) -> None:
-    """The row has it whole; no answer has it."""
+    """The row has it sealed; no answer has it."""
     job = await made(client, webhook=WEBHOOK)
     async with database.transaction() as work:
-        assert [row.completion for row in await work.fetch("select completion from jobs")] == [WEBHOOK]
+        (row,) = await work.fetch("select completion from jobs")
+    assert list(row.completion) == ["sealed"]
+    assert json.loads(VAULT.unseal(row.completion["sealed"])) == WEBHOOK
     for path in ("", "/spec"):
         assert "whsec" not in (await client.get(f"/api/v1/jobs/{job['id']}{path}")).text
 

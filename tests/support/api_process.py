@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from secret_keys import SECRET_KEY
+
 START_SECONDS = 30
 
 
@@ -18,7 +20,7 @@ class ApiProcess:
 
     def __init__(self, directory: Path, **settings: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        environment |= {"TOCSIN_PORT": "0", "TOCSIN_LOG_FORMAT": "json"}
+        environment |= {"TOCSIN_PORT": "0", "TOCSIN_LOG_FORMAT": "json", "TOCSIN_SECRET_KEYS": SECRET_KEY}
         self.log_path = directory / "api.log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(

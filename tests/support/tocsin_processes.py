@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from secret_keys import SECRET_KEY
+
 STOP_SECONDS = 60
 
 
@@ -36,7 +38,7 @@ class WorkerProcess:
 def logged_worker(**settings: str) -> Iterator[WorkerProcess]:
     """A worker that may dial loopback; it is gone at the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    environment |= {"TOCSIN_LOG_FORMAT": "json", "TOCSIN_EGRESS_LOOPBACK": "true"}
+    environment |= {"TOCSIN_LOG_FORMAT": "json", "TOCSIN_EGRESS_LOOPBACK": "true", "TOCSIN_SECRET_KEYS": SECRET_KEY}
     environment |= {f"TOCSIN_{name.upper()}": value for name, value in settings.items()}
     with tempfile.TemporaryDirectory() as directory:
         log_path = Path(directory) / "worker.log"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from job_bench import Bench, new_job
+from secret_keys import SECRET_KEY
 
 from shared.domain.jobs import Job, JobKind
 from shared.services.job_submission import Accepted, Submission
@@ -57,6 +58,7 @@ async def worker_process(database_url: str, redis_url: str, **settings: str) -> 
         "TOCSIN_DATABASE_URL": database_url,
         "TOCSIN_REDIS_URL": redis_url,
         "TOCSIN_EGRESS_LOOPBACK": "true",
+        "TOCSIN_SECRET_KEYS": SECRET_KEY,
         "TOCSIN_LEASE_SECONDS": "2",
         "TOCSIN_LOG_LEVEL": "error",
     }
