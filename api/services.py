@@ -18,8 +18,9 @@ from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
 from shared.services.access import Access
 from shared.services.admission import Admission
-from shared.services.job_secrets import JobSecrets
+from shared.services.coverage import CoverageService
 from shared.services.heartbeats import Heartbeats
+from shared.services.job_secrets import JobSecrets
 from shared.services.monitors import Monitors
 from shared.services.ping_keys import PingKeys
 from shared.services.provisioning import Provisioning
@@ -49,6 +50,7 @@ class ApiServices:
     queues: Queues
     admission: Admission
     profiling: Profiling
+    coverage: CoverageService
     uptime: UptimeService
     monitors: Monitors
     heartbeats: Heartbeats
@@ -97,6 +99,7 @@ class ApiServices:
             queues=queues,
             admission=admission,
             profiling=Profiling(),
+            coverage=CoverageService(context.database, clock=context.clock),
             uptime=UptimeService(context.database, clock=context.clock),
             heartbeats=Heartbeats(context.database, context.live.publish_soon),
             ping_keys=ping_keys,

@@ -29,9 +29,9 @@ WAITS_NOT = timedelta(seconds=1)
 """When rounds wait longer than the first, no more are made until they wait less than the second."""
 STRAGGLERS = 3
 """The wait is that of the third-oldest round: one or two may have lost their ring, which upkeep repairs."""
-MIN_WAITING = 20
-WAITING_PER_RUNNING = 2
-"""As many rounds may wait for each that runs: more would not be begun in time."""
+MIN_WAITING = 100
+WAITING_PER_RUNNING = 4
+"""As many rounds may wait for each that runs, and 10,000 looks in any case: more would not be begun in time."""
 UNREPAIRED = timedelta(seconds=10)
 """Rounds that ended so long after their deadline were ended late because no worker was there."""
 
@@ -75,8 +75,8 @@ class Flow:
 def decide_flow(pressure: Pressure) -> Flow:
     """Decide whether rounds are made now.
 
-    An overload begins when rounds wait too long, or too many of them. It is over once nearly none waits and no monitor
-    is overdue, so that it does not come and go with each turn; until then what was missed was missed for it.
+    None are while too many wait; an overload begins when they wait too long. It is over once nearly none waits and no
+    monitor is overdue, so that it does not come and go with each turn; until then what was missed was missed for it.
     """
     was_overloaded = pressure.overloaded_since is not None
     bound = WAITS_NOT if was_overloaded else WAITS_TOO_LONG
@@ -85,11 +85,11 @@ def decide_flow(pressure: Pressure) -> Flow:
     is_open = not (is_slow or is_full)
     is_behind = pressure.waiting >= STRAGGLERS or (pressure.overdue or timedelta(0)) > WAITS_NOT
     since = pressure.overloaded_since
-    if not is_open:
+    if is_slow:
         since = since or pressure.now
-    elif not is_behind:
+    elif is_open and not is_behind:
         since = None
-    missed_for = GapReason.OVERLOAD if was_overloaded or not is_open else GapReason.LATE
+    missed_for = GapReason.OVERLOAD if was_overloaded or is_slow else GapReason.LATE
     return Flow(is_open, since, missed_for)
 
 

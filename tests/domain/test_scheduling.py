@@ -82,8 +82,8 @@ CALM = Pressure(NOW, waiting=2, running=5, overdue=timedelta(0))
         (CALM, True, None, GapReason.LATE),
         (Pressure(NOW, waiting=9, running=9, waited=2 * SECOND), True, None, GapReason.LATE),
         (Pressure(NOW, waiting=9, running=9, waited=4 * SECOND), False, NOW, GapReason.OVERLOAD),
-        (Pressure(NOW, waiting=MIN_WAITING, running=2, waited=SECOND), False, NOW, GapReason.OVERLOAD),
-        (Pressure(NOW, waiting=MIN_WAITING, running=20, waited=SECOND), True, None, GapReason.LATE),
+        (Pressure(NOW, waiting=MIN_WAITING, running=2, waited=SECOND), False, None, GapReason.LATE),
+        (Pressure(NOW, waiting=MIN_WAITING, running=50, waited=SECOND), True, None, GapReason.LATE),
         (
             Pressure(NOW, waiting=9, running=9, waited=2 * SECOND, overloaded_since=NOW - SECOND),
             False,

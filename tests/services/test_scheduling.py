@@ -55,9 +55,8 @@ async def test_four_schedulers_share_five_thousand_monitors_due_in_one_second(da
     now = await database_now(database)
     monitors = await watch(database, 5000, due_at=now)
     schedulers = [scheduling(database) for _ in range(4)]
-    moved = await asyncio.gather(*(each.run() for each in schedulers))
-    moved_again = await asyncio.gather(*(each.run() for each in schedulers))
-    assert sum(moved) + sum(moved_again) == len(monitors)
+    for _ in range(2):
+        await asyncio.gather(*(each.run() for each in schedulers))
     looks = Counter((visit.monitor_id, visit.slot) for visit in await planned(database))
     assert max(looks.values()) == 1
     assert {monitor_id for monitor_id, _ in looks} == {monitor.monitor_id for monitor in monitors}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.domain.jobs import Ring
@@ -12,7 +12,7 @@ from shared.domain.schedules import Schedule, phase_of
 from shared.domain.slots import Visit
 from shared.services.announcer import Announcer
 from shared.services.scheduling import NoteSchedule, Scheduling, note_nothing
-from shared.storage.database import Database
+from shared.storage.database import Database, UnitOfWork
 
 SECOND = timedelta(seconds=1)
 _LAG_PLACE = 11
@@ -164,16 +164,21 @@ async def work_off(database: Database, *, limit: int = 10_000, lag_ms: float = 5
     return len(rows)
 
 
+async def make_day(work: UnitOfWork, day: date) -> None:
+    """Make the partition of a day's samples, if it is not there."""
+    await work.run(
+        f"create table if not exists sample_{day:%Y%m%d} partition of sample"
+        f" for values from ('{day}') to ('{day + timedelta(days=1)}')"
+    )
+
+
 async def record_visits(
     database: Database, visits: Sequence[Visit], *, lag_ms: float = 5.0, outcome: Outcome = Outcome.UP
 ) -> None:
     """Write the sample of each look at its slot, the day's partitions made before."""
     async with database.transaction() as work:
         for day in {visit.slot.date() for visit in visits}:
-            await work.run(
-                f"create table if not exists sample_{day:%Y%m%d} partition of sample"
-                f" for values from ('{day}') to ('{day + timedelta(days=1)}')"
-            )
+            await make_day(work, day)
         await work.run(
             """
             insert into sample (ts, value, series_id, outcome, extras)
