@@ -81,7 +81,7 @@ async def list_monitors(query: Annotated[MonitorListQuery, Query()], request: Re
 )
 async def create_monitor(request: Request) -> Response:
     """Make a monitor; a group has one of a name, so that a repeat makes no second one."""
-    change = CreateMonitor(uuid7(), await _read_spec(request))
+    change = CreateMonitor(uuid7(), await read_spec(request))
     return await _answer(request, change)
 
 
@@ -94,7 +94,7 @@ async def create_monitor(request: Request) -> Response:
 )
 async def put_monitor(request: Request) -> Response:
     """Make the monitor, or make it as it is said: what is not given is as if it were made anew, but for `paused`."""
-    change = PutMonitor(uuid7(), await _read_spec(request))
+    change = PutMonitor(uuid7(), await read_spec(request))
     return await _answer(request, change)
 
 
@@ -242,7 +242,12 @@ async def _heartbeat_json(services: ApiServices, monitor_id: UUID) -> dict[str, 
     }
 
 
-async def _read_spec(request: Request) -> MonitorSpec:
+async def read_spec(request: Request) -> MonitorSpec:
+    """The monitor in the request's body.
+
+    Raises:
+        ProblemError: it is none.
+    """
     body = await request.body()
     spec = read_model(MONITOR_SPEC, body)
     refuse_nul(body)

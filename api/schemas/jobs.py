@@ -90,6 +90,7 @@ class JobSpecView(View):
     filter: dict[str, Any] | None = None
     canary: dict[str, Any] | None = None
     limit: int | None = None
+    visits: list[dict[str, Any]] | None = Field(default=None, description="Of a round: the looks it takes.")
 
 
 class AttemptView(View):

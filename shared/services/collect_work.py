@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 import structlog
@@ -31,7 +32,10 @@ _TARGET: TypeAdapter[Target] = TypeAdapter(Target)
 
 
 class _CollectSpec(msgspec.Struct):
+    """What to collect; what is a test is told by the job's result, and nothing else is kept of it."""
+
     targets: list[msgspec.Raw]
+    is_test: bool = False
 
 
 class CollectWork:
@@ -52,6 +56,8 @@ class CollectWork:
         readings = await self._collection.collect_all(
             targets, on_collected=lambda done: report({"done": done, "total": len(targets)})
         )
+        if spec.is_test:
+            return Worked(result=count_outcomes(readings) | {"readings": [reading_json(each) for each in readings]})
         series_ids = await self._find_series([entry for _, entry in read])
         samples = [
             Sample(claimed.job_id, position, series_id, target.kind, reading)
@@ -69,10 +75,21 @@ class CollectWork:
             await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers
 
 
-def count_outcomes(readings: Sequence[Reading]) -> dict[str, int]:
+def count_outcomes(readings: Sequence[Reading]) -> dict[str, Any]:
     """How many readings there are of each outcome, those of none included."""
     counted = Counter(reading.outcome for reading in readings)
     return {outcome.value: counted[outcome] for outcome in Outcome}
+
+
+def reading_json(reading: Reading) -> dict[str, Any]:
+    """What a look found, as the result of its job tells it."""
+    return {
+        "outcome": reading.outcome.value,
+        "duration_ms": reading.duration_ms,
+        "metrics": dict(reading.metrics),
+        "code": reading.code,
+        "message": reading.message,
+    }
 
 
 @lru_cache(maxsize=REMEMBERED_TARGETS)

@@ -155,13 +155,18 @@ class Decisions:
         self._named.add(monitor.monitor_id)
         if is_same and is_to_pause == is_paused:
             return Unchanged(monitor.monitor_id)
+        name = (spec.group, spec.name)
+        is_renamed = name != (monitor.group, monitor.name)
+        if is_renamed and name in self._named:
+            return NamedTwice()
         schedule = spec.schedule_of(monitor.monitor_id)
         is_looked_at = not isinstance(spec.target, HeartbeatTarget)
         if not is_same:
             target = prepare_target(spec.target, self._vault)
             self.updates.append(MonitorDraft(monitor.monitor_id, spec, target, owner))
-            if (spec.group, spec.name) != (monitor.group, monitor.name):
-                self.renames[spec.group, spec.name] = len(self.results)
+            if is_renamed:
+                self._named.add(name)
+                self.renames[name] = len(self.results)
         if is_to_pause != is_paused:
             self.pausing[monitor.monitor_id] = PauseOrder(monitor, schedule if is_looked_at else None, is_to_pause)
         elif is_looked_at and not is_paused and _when(spec) != _when_kept(kept):

@@ -243,13 +243,29 @@ async def test_kept_secrets_are_not_sent_to_another_address(keyed: httpx2.AsyncC
     assert (await patched(keyed, monitor, anew)).status_code == 200
 
 
-async def test_a_secret_needs_a_key(client: httpx2.AsyncClient) -> None:
+async def test_a_secret_needs_a_key(make_services: MakeServices, open_client: OpenClient) -> None:
     """Without one the problem says what to set; what holds no secret needs none."""
-    refused = await client.post(MONITORS, json=SEALED)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
-    assert "TOCSIN_SECRET_KEYS" in refused.json()["detail"]
-    assert "tiger" not in refused.text
-    await made(client, FILE)
+    services = make_services(vault=Vault())
+    async with open_client(services, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
+        refused = await client.post(MONITORS, json=SEALED)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
+        assert "TOCSIN_SECRET_KEYS" in refused.json()["detail"]
+        assert "tiger" not in refused.text
+        await made(client, FILE)
+
+
+async def test_what_another_key_sealed_is_told(
+    keyed: httpx2.AsyncClient, make_services: MakeServices, open_client: OpenClient
+) -> None:
+    """It can be looked at, paused and deleted, and is not changed by who cannot read it."""
+    monitor = await made(keyed, SEALED)
+    services = make_services(vault=Vault([new_key()]))
+    async with open_client(services, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
+        assert (await client.get(monitor["links"]["self"])).status_code == 200
+        refused = await patched(client, monitor, {"description": "moved"})
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
+        assert (await client.post(monitor["links"]["pause"])).status_code == 200
+        assert (await client.delete(monitor["links"]["self"])).status_code == 204
 
 
 async def test_a_monitor_is_paused_and_resumed(client: httpx2.AsyncClient) -> None:

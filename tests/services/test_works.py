@@ -94,6 +94,18 @@ async def test_a_collect_job_counts_its_outcomes(collect: CollectWork) -> None:
     assert [sample.position for sample in worked.samples] == [0, 1, 2, 3]
 
 
+async def test_a_trial_tells_what_it_found_and_keeps_nothing(bench: Bench, collect: CollectWork) -> None:
+    """Its readings are in the result; there is neither a sample nor a series of it."""
+    spec = files("50")[:-1] + ', "is_test": true}'
+    worked = await collect(claimed(JobKind.COLLECT, spec), silent)
+    assert worked.result is not None
+    (reading,) = worked.result["readings"]
+    assert (reading["outcome"], reading["code"], reading["metrics"]["size_bytes"]) == ("down", "condition_failed", 50.0)
+    assert list(worked.samples) == []
+    async with bench.database.transaction() as work:
+        assert [row.n for row in await work.fetch("select count(*) as n from series")] == [0]
+
+
 async def test_the_same_target_is_one_series(collect: CollectWork) -> None:
     """A target that stands twice in a job, or in two jobs, is measured in one series."""
     first = await collect(claimed(JobKind.COLLECT, files("1", "2", "1")), silent)
