@@ -14,7 +14,7 @@ from shared.domain.access import LOCAL, PINGER, Principal, Scope
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
 _ADMIN_PATHS = ("/api/v1/keys", "/api/v1/ping-keys", "/api/v1/admin/")
-_STEERED_PATHS = ("/api/v1/workers", "/api/v1/queues", "/api/v1/limits")
+_STEERED_PATHS = ("/api/v1/workers", "/api/v1/queues", "/api/v1/limits", "/api/v1/secrets")
 """What only admins change, and everybody with a key may look at."""
 
 

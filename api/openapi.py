@@ -17,6 +17,7 @@ from api.schemas.pings import PingKeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
+from api.schemas.secrets import SecretBody
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.kinds import PLACEHOLDERS
 from shared.domain.monitors import MonitorSpec
@@ -38,6 +39,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     RequeueBody,
     BulkRequeueBody,
     ErrorRequeueBody,
+    SecretBody,
     ProblemView,
 )
 _PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}

@@ -111,6 +111,13 @@ NOT_COLLECTED = ProblemKind(
     "Nobody looks at a heartbeat",
     "A heartbeat tells us itself that it lives: ping it instead.",
 )
+SECRET_IN_USE = ProblemKind(
+    "secret-in-use",
+    409,
+    "Monitors name the secret",
+    "Change or delete the `monitors` listed first. With `?force=true` it is deleted all the same, and they end as "
+    "`error` with the code `secret_missing` until there is a secret of the name again.",
+)
 NO_SECRET_KEY = ProblemKind(
     "no-secret-key",
     409,
@@ -226,6 +233,7 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             TOO_MANY_MONITORS,
             NOT_COLLECTED,
             NO_SECRET_KEY,
+            SECRET_IN_USE,
             PRECONDITION_FAILED,
             PRECONDITION_REQUIRED,
             BODY_TOO_LARGE,
