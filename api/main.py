@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from api.access_log import AccessLog
 from api.app import create_app
+from api.connections import HttpConnection, SocketConnection
 from api.services import ApiServices
 from shared.clock import utc_now
 from shared.log import configure_logging
@@ -129,8 +130,11 @@ def make_config(app: ASGIApp) -> uvicorn.Config:
     """The server's settings; only what the front does not do itself."""
     return uvicorn.Config(
         cast(Callable[..., Any], app),
-        http="httptools",
-        ws="none",
+        http=HttpConnection,
+        ws=SocketConnection,
+        # What a client sends is small, and what is sent to it is not worth compressing anew for each.
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -157,6 +161,7 @@ class ApiServer(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._services.waiting.close()
+        self._services.live.close()
 
 
 def _tune_garbage_collection() -> None:

@@ -99,6 +99,18 @@ MONITOR_EXISTS = ProblemKind(
     "Change the `monitor` named by `PATCH`, take another name, or send it by `PUT /api/v1/monitors`, which makes or "
     "changes it.",
 )
+PLAN_OUTDATED = ProblemKind(
+    "plan-outdated",
+    409,
+    "The plan is no longer what would be done",
+    "Plan again by `POST /api/v1/monitors:plan`, look at what has changed, and apply with the new digest.",
+)
+PLAN_CONFLICT = ProblemKind(
+    "plan-conflict",
+    409,
+    "The plan names monitors that belong to others, or would change their kind",
+    "See `changes`. Take them over by `adopt`, or give yours other names.",
+)
 TOO_MANY_MONITORS = ProblemKind(
     "too-many-monitors",
     409,
@@ -200,6 +212,18 @@ QUEUE_DRAINING = ProblemKind(
     "The queue is being drained",
     "Nothing was taken. What is in the queue is worked off; it takes jobs again when an admin resumes it.",
 )
+TOO_MANY_STREAMS = ProblemKind(
+    "too-many-streams",
+    503,
+    "As many clients watch as may",
+    "Come back after the seconds that `Retry-After` names, or watch by fewer streams: one can carry all there is.",
+)
+LIVE_UNAVAILABLE = ProblemKind(
+    "live-unavailable",
+    503,
+    "Live events cannot be told now",
+    "The server does not reach Redis. Come back after the seconds that `Retry-After` names; everything else is answered.",
+)
 STORAGE_UNAVAILABLE = ProblemKind(
     "storage-unavailable",
     503,
@@ -230,6 +254,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             UNIQUE_KEY_TAKEN,
             JOB_EXPIRED,
             MONITOR_EXISTS,
+            PLAN_OUTDATED,
+            PLAN_CONFLICT,
             TOO_MANY_MONITORS,
             NOT_COLLECTED,
             NO_SECRET_KEY,
@@ -246,6 +272,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             OVERLOADED,
             QUEUE_FULL,
             QUEUE_DRAINING,
+            TOO_MANY_STREAMS,
+            LIVE_UNAVAILABLE,
             STORAGE_UNAVAILABLE,
             QUERY_TOO_SLOW,
         )

@@ -10,17 +10,21 @@ from api.census import Census
 from api.cursors import Cursors
 from api.exchange import exchange_of
 from api.job_reading import JobReading
+from api.live.hub import LiveHub
+from api.live.metrics import LiveMetrics
 from api.metrics import ApiMetrics
 from api.ping_keyring import PingKeyring
 from api.profiling import Profiling
 from api.readiness import Readiness
 from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
+from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.admission import Admission
 from shared.services.coverage import CoverageService
 from shared.services.heartbeats import Heartbeats
 from shared.services.job_secrets import JobSecrets
+from shared.services.monitor_directory import MonitorDirectory
 from shared.services.monitors import Monitors
 from shared.services.ping_keys import PingKeys
 from shared.services.provisioning import Provisioning
@@ -44,6 +48,7 @@ class ApiServices:
     cursors: Cursors
     metrics: ApiMetrics
     reading: JobReading
+    live: LiveHub
     readiness: Readiness
     waiting: Waiting
     census: Census
@@ -93,6 +98,12 @@ class ApiServices:
                 start_delay=admission.start_delay,
                 keep_days=settings.job_days,
             ),
+            live=LiveHub(
+                LiveReader(context.redis),
+                MonitorDirectory(context.database),
+                metrics=LiveMetrics(metrics.registry),
+                max_streams=settings.max_streams,
+            ),
             readiness=Readiness(context.database, context.redis),
             waiting=waiting,
             census=Census(queues, metrics),
@@ -124,12 +135,14 @@ class Listening:
     async def __aenter__(self) -> None:
         self._tasks = [
             asyncio.create_task(self._services.listen()),
+            asyncio.create_task(self._services.live.run()),
             asyncio.create_task(self._services.admission.run()),
             asyncio.create_task(self._services.heartbeats.listen()),
         ]
 
     async def __aexit__(self, *_: object) -> None:
         self._services.waiting.close()
+        self._services.live.close()
         await end_tasks(self._tasks)
 
 

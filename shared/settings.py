@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         ge=0,
         description="`Prefer: wait` requests held open per API process; above it they answer at once.",
     )
+    max_streams: int = Field(
+        default=2_000, ge=0, description="Clients that watch live events per API process; above it they get 503."
+    )
     collect_slots: int = Field(default=20, ge=1, le=1000, description="Collect jobs one worker process runs at once.")
     notify_slots: int = Field(default=100, ge=1, le=1000, description="Notify jobs one worker process runs at once.")
     round_slots: int = Field(
