@@ -12,6 +12,7 @@ from api.problems import CONTENT_TYPE
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
+from api.schemas.monitor_plans import MonitorApplyBody, MonitorPlanBody
 from api.schemas.monitors import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.pings import PingKeyBody
 from api.schemas.problems import ProblemView
@@ -30,6 +31,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
     NotifySubmission,
     KeyBody,
     LimitBody,
+    MonitorApplyBody,
+    MonitorPlanBody,
     MonitorSelectionBody,
     MonitorSpec,
     PingKeyBody,
@@ -158,6 +161,11 @@ def _name_formats(schemas: dict[str, Any]) -> None:
         "format": "dsn",
         "examples": ["postgresql://reader:secret@db.example/shop"],
     }
+    spec = schemas["MonitorSpec"]
+    spec["properties"]["cron"]["anyOf"][0] |= {"format": "cron"}
+    spec["properties"]["timezone"] |= {"format": "timezone"}
+    given = {name: {"type": "string"} for name in ("interval", "cron")}
+    spec["not"] = {"required": list(given), "properties": given}
     pattern = schemas["FileTarget"]["properties"]["pattern"]["anyOf"][0]
     pattern |= {"format": "line-pattern", "examples": ["ERROR|FATAL"]}
 
@@ -183,6 +191,8 @@ def _body_schemas() -> dict[str, Any]:
     batch["properties"]["jobs"]["items"] = {"description": "A job, as `POST /api/v1/jobs` takes it."}
     changes = MonitorBatchBody.model_json_schema(ref_template=_REF)
     changes["properties"]["items"]["items"] = {"description": "`op` and what it takes; see the page on monitors."}
+    for name in ("MonitorPlanBody", "MonitorApplyBody"):
+        schemas[name]["properties"]["monitors"]["items"] = {"$ref": _REF.format(model="MonitorSpec")}
     patch = {"type": "object", "title": "MonitorPatch", "description": "Fields of MonitorSpec; null takes one out."}
     own = {"JobSubmission": submission, "JobBatch": batch, "MonitorBatch": changes, "MonitorPatch": patch}
     return schemas | own

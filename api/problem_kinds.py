@@ -111,6 +111,18 @@ PLAN_CONFLICT = ProblemKind(
     "The plan names monitors that belong to others, or would change their kind",
     "See `changes`. Take them over by `adopt`, or give yours other names.",
 )
+PLAN_OUTDATED = ProblemKind(
+    "plan-outdated",
+    409,
+    "The plan is no longer what would be done",
+    "Plan again by `POST /api/v1/monitors:plan`, look at what has changed, and apply with the new digest.",
+)
+PLAN_CONFLICT = ProblemKind(
+    "plan-conflict",
+    409,
+    "The plan names monitors that belong to others, or would change their kind",
+    "See `changes`. Take them over by `adopt`, or give yours other names.",
+)
 TOO_MANY_MONITORS = ProblemKind(
     "too-many-monitors",
     409,
@@ -254,6 +266,8 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             UNIQUE_KEY_TAKEN,
             JOB_EXPIRED,
             MONITOR_EXISTS,
+            PLAN_OUTDATED,
+            PLAN_CONFLICT,
             PLAN_OUTDATED,
             PLAN_CONFLICT,
             TOO_MANY_MONITORS,

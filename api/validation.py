@@ -63,9 +63,13 @@ def validation_problem(error: ValidationError, *, prefix: str = "") -> ProblemEr
     found = error.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return malformed_json(found[0]["msg"].removeprefix("Invalid JSON: "))
-    return invalid_input(
-        [{"detail": sentence_of(each), "pointer": prefix + _pointer(each)} for each in found[:MAX_ERRORS]]
-    )
+    return invalid_input(mistakes_of(error, prefix=prefix)[:MAX_ERRORS])
+
+
+def mistakes_of(error: ValidationError, *, prefix: str) -> list[dict[str, str]]:
+    """What pydantic found, each with what is wrong and the pointer to where."""
+    found = error.errors(include_url=False, include_input=False)
+    return [{"detail": sentence_of(each), "pointer": prefix + _pointer(each)} for each in found]
 
 
 def refuse_nul(body: bytes, *, prefix: str = "") -> None:

@@ -1,0 +1,97 @@
+"""Whole sets of monitors, as files have them: planned, shown, and applied just as shown."""
+
+import asyncio
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import problem_kinds
+from api.openapi import problems, request_body
+from api.paging import json_response
+from api.problems import ProblemError, invalid_input
+from api.schemas.monitor_plans import APPLY, PLAN, MonitorPlanView, plan_json, read_wanted
+from api.services import principal_of, services_of
+from api.validation import read_model, refuse_nul
+from shared.services.monitor_plans import MonitorPlans, PlanConflictError, PlanOutdatedError, WantedMonitorError
+from shared.services.monitors import ChangesRefusedError
+from shared.vault import NoSecretKeyError, UnreadableSecretError
+
+router = APIRouter(tags=["monitors"])
+
+PLAN_PATH = "/api/v1/monitors:plan"
+APPLY_PATH = "/api/v1/monitors:apply"
+
+
+@router.post(
+    PLAN_PATH,
+    response_model=MonitorPlanView,
+    summary="Plan a set of monitors",
+    responses=problems(409, 413, 415, 422),
+    openapi_extra={"requestBody": request_body("MonitorPlanBody")},
+)
+async def plan_monitors(request: Request) -> Response:
+    """Tell what would change if the monitors of an owner were these; nothing is changed."""
+    body = await request.body()
+    refuse_nul(body)
+    asked = read_model(PLAN, body)
+    wanted = await asyncio.to_thread(read_wanted, asked.monitors)
+    try:
+        plan = await _plans(request).plan(wanted, owner=asked.owner, adopts=asked.adopt)
+    except (WantedMonitorError, NoSecretKeyError, UnreadableSecretError) as error:
+        raise refusal_of(error) from error
+    return json_response(request, plan_json(plan))
+
+
+@router.post(
+    APPLY_PATH,
+    response_model=MonitorPlanView,
+    summary="Apply a plan",
+    responses=problems(409, 413, 415, 422),
+    openapi_extra={"requestBody": request_body("MonitorApplyBody")},
+)
+async def apply_monitors(request: Request) -> Response:
+    """Carry out the plan whose digest is given, whole and in one transaction, unless anything moved since."""
+    body = await request.body()
+    refuse_nul(body)
+    asked = read_model(APPLY, body)
+    wanted = await asyncio.to_thread(read_wanted, asked.monitors)
+    by = principal_of(request).principal_id
+    try:
+        plan = await _plans(request).apply(wanted, owner=asked.owner, adopts=asked.adopt, digest=asked.digest, by=by)
+    except (
+        WantedMonitorError,
+        NoSecretKeyError,
+        UnreadableSecretError,
+        PlanOutdatedError,
+        PlanConflictError,
+        ChangesRefusedError,
+    ) as error:
+        raise refusal_of(error) from error
+    return json_response(request, plan_json(plan))
+
+
+def refusal_of(error: Exception) -> ProblemError:
+    """Why nothing was planned or changed."""
+    match error:
+        case WantedMonitorError():
+            pointer = f"/monitors/{error.index}{error.error.pointer}"
+            return invalid_input([{"detail": error.error.detail, "pointer": pointer}])
+        case PlanOutdatedError():
+            return ProblemError(problem_kinds.PLAN_OUTDATED, "What there is has changed since; nothing was changed.")
+        case PlanConflictError():
+            conflicts = plan_json(error.plan)["changes"]
+            return ProblemError(
+                problem_kinds.PLAN_CONFLICT, "Nothing was changed; see changes.", members={"changes": conflicts}
+            )
+        case ChangesRefusedError():
+            return ProblemError(
+                problem_kinds.TOO_MANY_MONITORS, "There would be too many monitors; nothing was changed."
+            )
+        case _:
+            return ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.")
+
+
+def _plans(request: Request) -> MonitorPlans:
+    services = services_of(request)
+    return MonitorPlans(services.monitors, services.context.vault)
