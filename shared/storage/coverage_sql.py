@@ -70,10 +70,13 @@ def pending(*, start: str, end: str) -> str:
     """
 
 
-def counted(segments: Sequence[Segment], *, first_place: int) -> str:
-    """The common table of slots with a sample, by series; each segment's ends are two values from `first_place` on."""
+def counted(segments: Sequence[Segment], *, first_place: int, of_all: bool) -> str:
+    """The common table of slots with a sample, by series; each segment's ends are two values from `first_place` on.
+
+    Where nearly all series are asked for, `of_all`, sums of others are made too: cheaper than to ask of each row.
+    """
     parts = [
-        _part(segment.source, f"${first_place + 2 * number}", f"${first_place + 2 * number + 1}")
+        _part(segment.source, f"${first_place + 2 * number}", f"${first_place + 2 * number + 1}", of_all=of_all)
         for number, segment in enumerate(segments)
     ]
     union = " union all ".join(parts) or "select 0 as series_id, 0 as n, 0 as error, 0 as late where false"
@@ -85,7 +88,7 @@ def counted(segments: Sequence[Segment], *, first_place: int) -> str:
     """
 
 
-def _part(source: Source, start: str, end: str) -> str:
+def _part(source: Source, start: str, end: str, *, of_all: bool) -> str:
     if source is Source.RAW:
         return f"""
         select p.series_id, count(*) as n, count(*) filter (where p.outcome = {_ERROR}) as error,
@@ -94,6 +97,6 @@ def _part(source: Source, start: str, end: str) -> str:
         """
     return f"""
         select r.series_id, sum(r.up + r.degraded + r.down + r.error) as n, sum(r.error) as error, sum(r.late) as late
-        from w join {_TABLES[source]} r on r.series_id = w.series_id
+        from {_TABLES[source]} r {"" if of_all else "join w on w.series_id = r.series_id"}
         where r.metric = 0 and r.bucket >= {start} and r.bucket < {end} group by 1
     """

@@ -22,6 +22,8 @@ _ORDERS = {
     CoverageOrder.WORST: ("share, monitor_id::text", "float8"),
     CoverageOrder.NAME: ("group_name, name", "text"),
 }
+_UNFILTERED = 2
+"""How many values there are with no filter: the moment and the start."""
 _COLLECTED = "on_time + late"
 _ASKED = f"{_COLLECTED} + error + {' + '.join(f'missed_{r.value}' for r in GapReason if r is not GapReason.PAUSED)}"
 
@@ -83,7 +85,7 @@ def _statement(
         terms += f" and m.monitor_id = ${len(values)}::uuid"
     values.append(start)
     window = {"start": f"${len(values)}::timestamptz", "end": "$1::timestamptz"}
-    sums = counted(segments, first_place=len(values) + 1)
+    sums = counted(segments, first_place=len(values) + 1, of_all=len(values) == _UNFILTERED)
     values += [moment for segment in segments for moment in (segment.start, segment.end)]
     behind, order_by = _page(question, values)
     return (
