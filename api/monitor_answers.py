@@ -63,7 +63,7 @@ def monitor_json(status: MonitorStatus) -> dict[str, Any]:
         "created_at": monitor.created_at,
         "updated_at": monitor.updated_at,
         "created_by": monitor.created_by,
-        "links": {"self": path, "pause": f"{path}:pause", "resume": f"{path}:resume", "run": f"{path}:run"},
+        "links": {"self": path, "uptime": f"{path}/uptime", "timeline": f"{path}/timeline"},
     }
 
 

@@ -115,7 +115,7 @@ async def show_monitor(monitor_id: UUID, request: Request) -> Response:
     response_model=MonitorDetailView,
     summary="Change a monitor",
     responses=problems(404, 409, 412, 413, 415, 422, 428),
-    openapi_extra={"requestBody": request_body("MonitorPatch"), "parameters": [IF_MATCH_MONITOR | {"required": True}]},
+    openapi_extra={"requestBody": request_body("MonitorPatch"), "parameters": [IF_MATCH_MONITOR]},
 )
 async def patch_monitor(monitor_id: UUID, request: Request) -> Response:
     """Change fields by a merge patch (RFC 7396); `***`, sent back as shown, stands for the secret that is kept."""

@@ -144,12 +144,11 @@ class HeartbeatView(View):
 
 
 class MonitorLinks(View):
-    """Where more is told about a monitor, and what can be done with it."""
+    """Where more is told about a monitor."""
 
     self: str
-    pause: str
-    resume: str
-    run: str
+    uptime: str
+    timeline: str
 
 
 class MonitorView(View):

@@ -13,6 +13,8 @@ TEXTS = {
     "line-pattern": ["ERROR|FATAL", "^[0-9]+ "],
     # Long and short enough for whatever is bounded: a timeout, a delay, a bucket.
     "webhook-secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    "cron": ["*/5 * * * *", "0 8-18 * * 1-5"],
+    "timezone": ["UTC", "Europe/Berlin"],
     "go-duration": ["1s", "5s", "1m30s"],
 }
 for name, texts in TEXTS.items():

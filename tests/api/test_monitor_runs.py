@@ -45,7 +45,7 @@ async def test_a_worker_looks_at_once(
         async with database.transaction() as work:
             assert [row[0] for row in await work.fetch("select count(*) from series")] == [0]
         monitor = (await client.post(MONITORS, json=spec | {"confirmations": 0})).json()
-        ran = await client.post(monitor["links"]["run"], headers=WAIT)
+        ran = await client.post(monitor["links"]["self"] + ":run", headers=WAIT)
         assert ran.status_code == 200, ran.text
         assert ran.json()["result"]["readings"][0]["outcome"] == "down"
         assert "tiger" not in str(await jobs(database))
@@ -57,7 +57,7 @@ async def test_a_look_is_a_job(client: httpx2.AsyncClient, database: Database) -
     """202 with the job, which names the monitor and none of its secrets; its spec can be read."""
     spec = {"name": "log", "target": {"kind": "file", "path": "/var/log/syslog"}}
     monitor = (await client.post(MONITORS, json=spec)).json()
-    answer = await client.post(monitor["links"]["run"])
+    answer = await client.post(monitor["links"]["self"] + ":run")
     assert (answer.status_code, answer.json()["kind"], answer.json()["priority"]) == (202, "round", 9)
     ((kind, kept),) = await jobs(database)
     (visit,) = decode_round(kept)
@@ -69,7 +69,7 @@ async def test_a_look_is_a_job(client: httpx2.AsyncClient, database: Database) -
 async def test_a_heartbeat_is_not_looked_at(client: httpx2.AsyncClient, database: Database) -> None:
     """409, and no job is made; nor of what is not there or not valid."""
     monitor = (await client.post(MONITORS, json=HEARTBEAT)).json()
-    refused = await client.post(monitor["links"]["run"])
+    refused = await client.post(monitor["links"]["self"] + ":run")
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-collected")
     assert (await client.post(f"{MONITORS}:test", json=HEARTBEAT)).status_code == 409
     assert (await client.post(f"{MONITORS}:test", json={"name": "a"})).status_code == 422

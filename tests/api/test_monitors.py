@@ -264,7 +264,7 @@ async def test_what_another_key_sealed_is_told(
         assert (await client.get(monitor["links"]["self"])).status_code == 200
         refused = await patched(client, monitor, {"description": "moved"})
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
-        assert (await client.post(monitor["links"]["pause"])).status_code == 200
+        assert (await client.post(monitor["links"]["self"] + ":pause")).status_code == 200
         assert (await client.delete(monitor["links"]["self"])).status_code == 204
 
 
