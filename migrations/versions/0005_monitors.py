@@ -188,11 +188,9 @@ def create_heartbeats() -> None:
         sa.PrimaryKeyConstraint("monitor_id", name=op.f("pk_heartbeats")),
         sa.UniqueConstraint("ping_id", name=op.f("uq_heartbeats_ping_id")),
         sa.UniqueConstraint("push_token", name=op.f("uq_heartbeats_push_token")),
+        postgresql_with=HOT_ROW,
     )
     op.create_index("ix_heartbeats_slug", "heartbeats", ["slug"])
-    op.create_index(
-        "ix_heartbeats_expected", "heartbeats", ["expected_at"], postgresql_where=sa.text("expected_at is not null")
-    )
     op.create_table(
         "pings",
         of_monitor(),

@@ -53,7 +53,7 @@ class LifeSignStore:
         rows = await self._work.fetch(
             """
             select m.monitor_id from heartbeats h join monitors m using (monitor_id)
-            where h.expected_at < clock_timestamp()
+            where h.expected_at < now()
             order by h.expected_at limit $1 for key share of m skip locked
             """,
             limit,
