@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
+from uuid import UUID
 
 from shared.domain.kinds import METRICS, ROLLED_UP
 
@@ -13,7 +14,7 @@ MAX_BUCKETS = 10_000
 MAX_PERCENTILES = 20
 HIGHEST_PERCENTILE = 100
 
-GroupBy = Literal["kind", "target", "label"]
+GroupBy = Literal["kind", "target", "label", "monitor"]
 
 
 class StatsQueryError(ValueError):
@@ -30,16 +31,17 @@ class UnknownMetricError(StatsQueryError):
 
 
 class StatsTimeoutError(Exception):
-    """The database did not answer in time; a shorter window or fewer targets will."""
+    """The question takes too long to answer; one of a shorter window or fewer targets will not."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatsQuery:
-    """Statistics of one metric over `[start, end)`, for the series that `kind`, `target` and `labels` choose.
+    """Statistics of one metric over `[start, end)`, for the series that all of the filters choose.
 
-    `target` is the display name, whole. `bucket` divides the window into spans that are multiples of it since
-    1970-01-01 UTC; the first and last are cut by the window. `group_by` "label" needs `group_label`, and leaves out
-    series without that label. `percentiles` lie in (0, 100].
+    `monitors` and `group` choose series of monitors, by their ids and by the name of their group. `target` is the
+    display name, whole. `bucket` divides the window into spans that are multiples of it since 1970-01-01 UTC; the first
+    and last are cut by the window. `group_by` "label" needs `group_label`, and leaves out series without that label, as
+    "monitor" leaves out those without one. `percentiles` lie in (0, 100].
     """
 
     start: datetime
@@ -47,6 +49,8 @@ class StatsQuery:
     kind: str | None = None
     target: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    monitors: tuple[UUID, ...] = ()
+    group: str | None = None
     metric: str = PRIMARY_METRIC
     bucket: timedelta | None = None
     group_by: GroupBy = "kind"
@@ -83,14 +87,28 @@ class StatsBucket:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorKey:
+    """A monitor, as a group of statistics is named after it."""
+
+    monitor_id: UUID
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatsItem:
-    """One group: `kind` when grouped by kind or target, `target` when by target, `label` (its value) when by label."""
+    """One group.
+
+    `kind` is there when grouped by kind, target or monitor, `target` when by target, `label` (its value) when by label,
+    `monitor` when by monitor.
+    """
 
     kind: str | None
     target: str | None
     label: str | None
     figures: Figures
     buckets: tuple[StatsBucket, ...] = ()
+    monitor: MonitorKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from shared.domain.packing import closable_until, first_up_to
 from shared.domain.sample_columns import SampleColumns, moment_at
 from shared.domain.segments import DAY, Horizon
 from shared.storage.chunk_store import ChunkStore, SeriesDay
-from shared.storage.column_reading import read_columns, read_late
+from shared.storage.column_reading import ROWS, read_columns, read_late
 from shared.storage.compaction_store import CompactionStore, close_until
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.partition_retention import drop_before
@@ -118,7 +118,7 @@ class Compaction:
             after = await store.last_packed(day)
             found = dict(await store.list_series(day, after=after, limit=SERIES_AT_ONCE))
             series = first_up_to(found.items(), self._samples_at_once)
-            samples = await read_columns(work, series, (day, day + DAY), with_late=False)
+            samples = await read_columns(work, series, (day, day + DAY), tables=ROWS)
             if {key: len(part) for key, part in samples.items()} != {key: found[key] for key in series}:
                 raise CompactionError(f"the rows of {day:%Y-%m-%d} were not read as they are")
             await _put(work, {SeriesDay(key, day.date()): part for key, part in samples.items()})

@@ -1,11 +1,15 @@
-"""Statistics over samples: exact from single samples where that is cheap, else from roll-ups with their sketches."""
+"""Statistics over samples: exact from the samples themselves where that is quick, else from roll-ups with sketches."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from shared.domain.segments import HOUR, Segment, plan_raw, plan_segments
+from shared.domain.answering import PATIENT, QUICK, Limits, Question, Way, choose_way
+from shared.domain.exact_figures import MetricColumns, exact_figures
+from shared.domain.sample_columns import SampleColumns
+from shared.domain.segments import HOUR, Horizon, Segment, plan_raw, plan_segments
 from shared.domain.sketch import ALPHA
 from shared.domain.statistics import (
     Figures,
@@ -13,22 +17,24 @@ from shared.domain.statistics import (
     StatsBucket,
     StatsItem,
     StatsQuery,
+    StatsTimeoutError,
     check_query,
     is_rolled_up,
     metric_positions,
 )
 from shared.domain.summary import Summary
-from shared.storage.database import Database
+from shared.storage.database import Database, UnitOfWork
 from shared.storage.rollup_state import read_rollup_state
-from shared.storage.statistics_store import Cell, Group, Selection, StatisticsStore, limited_reading
+from shared.storage.sample_reading import SampleWindow, coherent_reading, is_within, read_samples
+from shared.storage.statistics_store import Cell, Group, Selection, StatisticsStore
 
 PATIENCE = timedelta(seconds=10)
 MAX_GROUPS = 1_000
 MAX_CELLS = 100_000
 """The most buckets of all groups together."""
 
-MAX_EXACT = 10_000
-"""Up to so many samples percentiles are exact: reading and sorting them takes about 10 ms."""
+_QUICK_SAMPLES = 100_000
+"""So many are sorted and summed in some 10 ms; more are left to a thread, so that nobody else waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,37 @@ class _Found:
     """The figures of each cell that has samples, and how they were come by."""
 
     figures: Mapping[Cell, Figures]
+    segments: Sequence[Segment]
     is_exact: bool
 
 
-class Statistics:
-    """Answers questions about many samples."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, what is known of it before any sample is read, and the series that it is about."""
 
-    def __init__(self, database: Database, *, max_exact: int = MAX_EXACT, max_groups: int = MAX_GROUPS) -> None:
+    query: StatsQuery
+    horizon: Horizon
+    can_be_rolled_up: bool
+    selection: Selection
+
+    @property
+    def window(self) -> SampleWindow:
+        """The window, as far back as samples are kept."""
+        return SampleWindow.of(self.query.start, self.query.end, horizon=self.horizon)
+
+
+class Statistics:
+    """Answers questions about many samples.
+
+    `quick` limits what is read to answer exactly where roll-ups would do, `patient` where nothing else would.
+    """
+
+    def __init__(
+        self, database: Database, *, quick: Limits = QUICK, patient: Limits = PATIENT, max_groups: int = MAX_GROUPS
+    ) -> None:
         self._database = database
-        self._max_exact = max_exact
+        self._quick = quick
+        self._patient = patient
         self._max_groups = max_groups
 
     async def query(self, query: StatsQuery) -> StatsAnswer:
@@ -56,58 +84,102 @@ class Statistics:
         """
         check_query(query)
         places = metric_positions(query.metric, query.kind)
-        async with limited_reading(self._database, patience=PATIENCE) as work:
-            store = StatisticsStore(work)
+        can_be_rolled_up = is_rolled_up(query.metric, places) and not (query.bucket and query.bucket % HOUR)
+        async with coherent_reading(self._database, patience=PATIENCE) as work:
             horizon = await read_rollup_state(work)
-            raw = plan_raw(query.start, query.end, horizon=horizon)
-            segments = raw
-            if is_rolled_up(query.metric, places):
-                segments = plan_segments(query.start, query.end, horizon=horizon, bucket=query.bucket)
-            since = segments[0].start if segments else query.end
-            selection = await store.select_series(query, places, since=since, limit=self._most_groups(query))
-            is_whole = horizon.samples_from <= query.start
-            if is_whole and await self._is_small(store, selection, raw):
-                found = await _read_exact(store, selection, raw, query)
-            else:
-                found = await _read_summaries(store, selection, segments, query)
-        return _answer(query, selection, segments, found=found)
+            since = _first_moment(query, horizon, can_be_rolled_up=can_be_rolled_up)
+            selection = await StatisticsStore(work).select_series(
+                query, places, since=since, limit=self._most_groups(query)
+            )
+            asked = _Asked(query, horizon, can_be_rolled_up, selection)
+            found = await self._find(work, asked)
+        return _answer(query, selection, found)
 
     def _most_groups(self, query: StatsQuery) -> int:
         if query.bucket is None:
             return self._max_groups
         return max(1, min(self._max_groups, int(MAX_CELLS / ((query.end - query.start) / query.bucket + 1))))
 
-    async def _is_small(self, store: StatisticsStore, selection: Selection, raw: Sequence[Segment]) -> bool:
-        """Whether the samples themselves can be read; where one an hour would be too many, they are not counted."""
-        if not raw or not selection.series_count:
-            return True
-        if selection.series_count * ((raw[0].end - raw[0].start) / HOUR) > self._max_exact:
-            return False
-        return await store.count_up_to(selection, raw[0], limit=self._max_exact + 1) <= self._max_exact
+    async def _find(self, work: UnitOfWork, asked: _Asked) -> _Found:
+        """Choose the way, and go it."""
+        match choose_way(await self._weigh(work, asked)):
+            case Way.SAMPLES:
+                return await _read_exact(work, asked)
+            case Way.ROLL_UPS:
+                return await _read_summaries(work, asked, _rolled_up_segments(asked.query, asked.horizon))
+            case Way.ROWS:
+                raw = plan_raw(asked.query.start, asked.query.end, horizon=asked.horizon)
+                return await _read_summaries(work, asked, raw)
+            case Way.NONE:
+                raise StatsTimeoutError(
+                    "there are too many samples to be read one by one; ask for a shorter window, fewer targets,"
+                    " or duration_ms in buckets of whole hours"
+                )
+
+    async def _weigh(self, work: UnitOfWork, asked: _Asked) -> Question:
+        limits = self._quick if asked.can_be_rolled_up else self._patient
+        return Question(
+            can_be_rolled_up=asked.can_be_rolled_up,
+            is_kept_whole=asked.horizon.samples_from <= asked.query.start,
+            is_small=await is_within(work, asked.selection.series[0], asked.window, limits),
+            has_packed=asked.window.has_packed,
+        )
 
 
-async def _read_exact(
-    store: StatisticsStore, selection: Selection, raw: Sequence[Segment], query: StatsQuery
-) -> _Found:
-    if not raw or not selection.series_count:
-        return _Found({}, is_exact=True)
-    fractions = [percentile / 100 for percentile in query.percentiles]
-    cells = await store.read_exact(selection, raw[0], bucket=query.bucket, fractions=fractions)
-    figures = {cell: summary.figures_with(values, query.percentiles) for cell, (summary, values) in cells.items()}
-    return _Found(figures, is_exact=True)
+def _rolled_up_segments(query: StatsQuery, horizon: Horizon) -> tuple[Segment, ...]:
+    """Days and hours, and rows at the edges; where samples are packed the edge is widened, not unpacked."""
+    rows_only = replace(horizon, samples_from=max(horizon.samples_from, horizon.chunked_until))
+    return plan_segments(query.start, query.end, horizon=rows_only, bucket=query.bucket)
 
 
-async def _read_summaries(
-    store: StatisticsStore, selection: Selection, segments: Sequence[Segment], query: StatsQuery
-) -> _Found:
+def _first_moment(query: StatsQuery, horizon: Horizon, *, can_be_rolled_up: bool) -> datetime:
+    """The first moment of which anything may be read."""
+    raw = plan_raw(query.start, query.end, horizon=horizon)
+    segments = [*raw, *(_rolled_up_segments(query, horizon) if can_be_rolled_up else ())]
+    return min((segment.start for segment in segments), default=query.end)
+
+
+async def _read_exact(work: UnitOfWork, asked: _Asked) -> _Found:
+    query, window = asked.query, asked.window
+    raw = plan_raw(query.start, query.end, horizon=asked.horizon)
+    ids, groups, places = asked.selection.series
+    if not raw or not ids:
+        return _Found({}, raw, is_exact=True)
+    samples = await read_samples(work, ids, window, places=sorted(set(places)))
+    columns: dict[int, list[MetricColumns]] = defaultdict(list)
+    for series_id, group, place in zip(ids, groups, places, strict=True):
+        if series_id in samples:
+            columns[group].append(MetricColumns(samples[series_id], place))
+    return _Found(await _compute(query, columns, samples), raw, is_exact=True)
+
+
+async def _compute(
+    query: StatsQuery, columns: Mapping[int, Sequence[MetricColumns]], samples: Mapping[int, SampleColumns]
+) -> dict[Cell, Figures]:
+    def compute() -> dict[Cell, Figures]:
+        return {
+            Cell(group, start): figures
+            for group, series in columns.items()
+            for start, figures in exact_figures(series, bucket=query.bucket, percentiles=query.percentiles).items()
+        }
+
+    if sum(map(len, samples.values())) > _QUICK_SAMPLES:
+        return await asyncio.to_thread(compute)
+    return compute()
+
+
+async def _read_summaries(work: UnitOfWork, asked: _Asked, segments: Sequence[Segment]) -> _Found:
+    query, store = asked.query, StatisticsStore(work)
     parts: dict[Cell, list[Summary]] = defaultdict(list)
     for segment in segments:
-        for cell, summary in await store.read_summaries(selection, segment, bucket=query.bucket):
+        for cell, summary in await store.read_summaries(asked.selection, segment, bucket=query.bucket):
             parts[cell].append(summary)
     cells = {cell: Summary.merged(summaries) for cell, summaries in parts.items()}
     if query.bucket is not None:
         cells |= _whole_windows(cells)
-    return _Found({cell: summary.figures(query.percentiles) for cell, summary in cells.items()}, is_exact=False)
+    return _Found(
+        {cell: summary.figures(query.percentiles) for cell, summary in cells.items()}, segments, is_exact=False
+    )
 
 
 def _whole_windows(cells: Mapping[Cell, Summary]) -> dict[Cell, Summary]:
@@ -118,7 +190,7 @@ def _whole_windows(cells: Mapping[Cell, Summary]) -> dict[Cell, Summary]:
     return {Cell(group, None): Summary.merged(summaries) for group, summaries in groups.items()}
 
 
-def _answer(query: StatsQuery, selection: Selection, segments: Sequence[Segment], *, found: _Found) -> StatsAnswer:
+def _answer(query: StatsQuery, selection: Selection, found: _Found) -> StatsAnswer:
     buckets: dict[int, list[StatsBucket]] = defaultdict(list)
     for (group_number, start), figures in found.figures.items():
         if start is not None:
@@ -131,8 +203,8 @@ def _answer(query: StatsQuery, selection: Selection, segments: Sequence[Segment]
     return StatsAnswer(
         items=tuple(items),
         metric=query.metric,
-        start=segments[0].start if segments else query.start,
-        end=segments[-1].end if segments else query.end,
+        start=found.segments[0].start if found.segments else query.start,
+        end=found.segments[-1].end if found.segments else query.end,
         percentiles="exact" if found.is_exact else "approximate",
         error=0.0 if found.is_exact else ALPHA,
         is_truncated=selection.is_truncated,
@@ -144,6 +216,7 @@ def _item(query: StatsQuery, group: Group, *, figures: Figures, buckets: Sequenc
         kind=group.kind,
         target=group.value if query.group_by == "target" else None,
         label=group.value if query.group_by == "label" else None,
+        monitor=group.monitor,
         figures=figures,
         buckets=tuple(sorted(buckets, key=lambda bucket: bucket.start)),
     )

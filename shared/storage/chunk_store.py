@@ -58,14 +58,17 @@ class ChunkStore:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def count(self, series: Sequence[int], first: date, last: date) -> tuple[int, int]:
-        """How many chunks some series have from one day to another, that one too, and how many samples are in them."""
+    async def count(self, series: Sequence[int], days: tuple[date, date], *, limit: int) -> tuple[int, int]:
+        """How many chunks some series have from one day to another, that one too, and how many samples are in them.
+
+        Counting stops at `limit` chunks.
+        """
         rows = await self._work.fetch(
-            "select count(*) as chunks, coalesce(sum(samples), 0)::int8 as samples from sample_chunk"
-            " where series_id = any($1::int4[]) and day >= $2 and day <= $3",
+            "select count(*) as chunks, coalesce(sum(samples), 0)::int8 as samples from (select samples"
+            " from sample_chunk where series_id = any($1::int4[]) and day >= $2 and day <= $3 limit $4) counted",
             list(series),
-            first,
-            last,
+            *days,
+            limit,
         )
         return rows[0].chunks, rows[0].samples
 

@@ -24,6 +24,11 @@ ALL_PLACES = tuple(range(max(map(len, METRICS.values())) + 1))
 """The duration, and every packed metric that a kind may have."""
 
 
+ROWS = ("sample",)
+LATE = ("sample_late",)
+ROWS_AND_LATE = (*ROWS, *LATE)
+
+
 class UnknownMetricsError(Exception):
     """Samples hold more metrics than this version knows, and packing them would lose some."""
 
@@ -34,38 +39,15 @@ async def read_columns(
     window: tuple[datetime, datetime],
     *,
     places: Sequence[int] = ALL_PLACES,
-    with_late: bool = True,
+    tables: Sequence[str] = ROWS_AND_LATE,
 ) -> dict[int, SampleColumns]:
-    """The samples of each series in a half-open window, with the values at `places`; series without one are left out.
+    """The rows of each series in a half-open window, with the values at `places`; series without one are left out.
 
-    Packed ones are not among them; late ones that are still to be packed are, unless told otherwise. Series are read
-    one after the other over their index, which has them in order; no row is sorted, however many.
+    Series are read one after the other over their index, which has them in order; no row is sorted, however many.
 
     Raises:
         UnknownMetricsError: all metrics were to be read, and there are more than this version knows.
     """
-    tables = ("sample", "sample_late") if with_late else ("sample",)
-    return await _read(work, tables, series, window, places)
-
-
-async def read_late(work: UnitOfWork, keys: Sequence[SeriesDay]) -> dict[SeriesDay, SampleColumns]:
-    """The late samples of days of series that are not packed yet."""
-    found: dict[SeriesDay, SampleColumns] = {}
-    by_day = sorted(keys, key=lambda key: key.day)
-    for day, group in groupby(by_day, key=lambda key: key.start):
-        series = [key.series_id for key in group]
-        samples = await _read(work, ("sample_late",), series, (day, day + DAY), ALL_PLACES)
-        found |= {SeriesDay(series_id, day.date()): part for series_id, part in samples.items()}
-    return found
-
-
-async def _read(
-    work: UnitOfWork,
-    tables: Sequence[str],
-    series: Sequence[int],
-    window: tuple[datetime, datetime],
-    places: Sequence[int],
-) -> dict[int, SampleColumns]:
     values = [f"array_send(array_agg(coalesce({_value(place)}, 'NaN'))) as v{place}" for place in places]
     columns = [
         "array_send(array_agg(ts)) as moments",
@@ -89,6 +71,17 @@ async def _read(
     if places == ALL_PLACES and any((row.metrics or 0) > ALL_PLACES[-1] for row in found):
         raise UnknownMetricsError("samples have metrics that a later version of Tocsin wrote; update this one")
     return {row.series_id: _columns_of(row, places) for row in found}
+
+
+async def read_late(work: UnitOfWork, keys: Sequence[SeriesDay]) -> dict[SeriesDay, SampleColumns]:
+    """The late samples of days of series that are not packed yet."""
+    found: dict[SeriesDay, SampleColumns] = {}
+    by_day = sorted(keys, key=lambda key: key.day)
+    for day, group in groupby(by_day, key=lambda key: key.start):
+        series = [key.series_id for key in group]
+        samples = await read_columns(work, series, (day, day + DAY), tables=LATE)
+        found |= {SeriesDay(series_id, day.date()): part for series_id, part in samples.items()}
+    return found
 
 
 def _value(place: int) -> str:

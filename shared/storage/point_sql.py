@@ -48,14 +48,6 @@ def slots_with_sums(keys: str, *, flags: Sequence[str] = ()) -> str:
     """
 
 
-def exact_sums(percentiles: str) -> str:
-    """Columns with the sums of points and the exact values of the fractions in `percentiles`."""
-    outcomes = "".join(f"count(*) filter (where outcome = {each.code}) {each.value}, " for each in Outcome)
-    return f"""{outcomes}count(v) value_count, sum(v) value_sum, min(v) value_min, max(v) value_max,
-               {_NEWEST.format(at="ts", value="v")} newest,
-               percentile_disc({percentiles}) within group (order by v) exact"""
-
-
 def merged_sums() -> str:
     """Columns with the sums of roll-ups `r`, and their sketches as an array."""
     sums = "".join(f"sum(r.{each.value})::int8 {each.value}, " for each in Outcome)

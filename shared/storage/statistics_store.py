@@ -6,25 +6,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
+from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
 from shared.domain.segments import Segment, Source
-from shared.domain.sketch import EMPTY, Sketch, decode_merged
-from shared.domain.statistics import StatsQuery, StatsTimeoutError
+from shared.domain.sketch import Sketch, decode_merged
+from shared.domain.statistics import MonitorKey, StatsQuery, StatsTimeoutError
 from shared.domain.summary import Summary
 from shared.storage.database import Database, UnitOfWork
-from shared.storage.point_sql import VALUE, exact_sums, merged_sums, sketch_of, slots_with_sums, summary_of
+from shared.storage.point_sql import VALUE, merged_sums, sketch_of, slots_with_sums, summary_of
 
 _QUICK_SKETCHES = 500
 _TABLES = {Source.HOUR: "rollup_1h", Source.DAY: "rollup_1d"}
 _GROUPINGS = {
-    "kind": ("s.kind", "null::text"),
-    "target": ("s.kind", "s.name"),
-    "label": ("null::text", "s.labels->>$7::text"),
+    "kind": "s.kind as kind, null::text as value, null::uuid as monitor_id, null::text as monitor_group",
+    "target": "s.kind as kind, s.name as value, null::uuid as monitor_id, null::text as monitor_group",
+    "label": "null::text as kind, s.labels->>$7::text as value, null::uuid as monitor_id, null::text as monitor_group",
+    "monitor": "s.kind as kind, m.name as value, m.monitor_id as monitor_id, m.group_name as monitor_group",
 }
 _CHOSEN = "c as materialized (select * from unnest($1::int4[], $2::int4[], $3::int2[]) u(series_id, grp, place))"
 _EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
@@ -32,6 +34,8 @@ _EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
 
 _SAMPLES = """cross join lateral (
         select ts, outcome, value, extras from sample where series_id = c.series_id and ts >= $4 and ts < $5
+        union all
+        select ts, outcome, value, extras from sample_late where series_id = c.series_id and ts >= $4 and ts < $5
     ) s"""
 _POINTS = f"""select c.grp, date_bin($6::interval, s.ts, {_EPOCH}) as bucket, s.ts, s.outcome, {VALUE} as v
     from c {_SAMPLES}"""
@@ -42,6 +46,7 @@ class Group(NamedTuple):
 
     kind: str | None
     value: str | None
+    monitor: MonitorKey | None = None
 
 
 class Cell(NamedTuple):
@@ -75,16 +80,18 @@ class StatisticsStore:
         self, query: StatsQuery, places: Mapping[str, int], *, since: datetime, limit: int
     ) -> Selection:
         """Choose the series with samples since then, in at most `limit` groups; `places` says where kinds keep it."""
-        kind, value = _GROUPINGS[query.group_by]
         rows = await self._work.fetch(
             f"""
-            select {kind} as kind, {value} as value, array_agg(s.series_id order by s.series_id) as ids,
+            select {_GROUPINGS[query.group_by]}, array_agg(s.series_id order by s.series_id) as ids,
                    array_agg(p.place order by s.series_id) as places
             from series s join series_current using (series_id)
             join unnest($1::text[], $2::int2[]) p(kind, place) on p.kind = s.kind
+            left join monitors m on m.series_id = s.series_id
             where series_current.ts >= $3 and ($4::text is null or s.name = $4) and s.labels @> $5::text::jsonb
               and ($7::text is null or s.labels->>$7::text is not null)
-            group by 1, 2 order by 2, 1 limit $6
+              and ($8::uuid[] is null or m.monitor_id = any($8)) and ($9::text is null or m.group_name = $9)
+              and ($10::bool or m.monitor_id is not null)
+            group by 1, 2, 3, 4 order by 4, 2, 1, 3 limit $6
             """,
             list(places),
             list(places.values()),
@@ -93,50 +100,18 @@ class StatisticsStore:
             msgspec.json.encode(dict(query.labels)).decode(),
             limit + 1,
             query.group_label,
+            list(query.monitors) or None,
+            query.group,
+            query.group_by != "monitor",
         )
         shown = rows[:limit]
         numbers = [number for number, row in enumerate(shown) for _ in row.ids]
         series = list(chain.from_iterable(row.ids for row in shown))
         return Selection(
-            groups=tuple(Group(row.kind, row.value) for row in shown),
+            groups=tuple(_group_of(row) for row in shown),
             series=(series, numbers, list(chain.from_iterable(row.places for row in shown))),
             is_truncated=len(rows) > limit,
         )
-
-    async def count_up_to(self, selection: Selection, segment: Segment, *, limit: int) -> int:
-        """How many samples there are in the segment; stops counting at `limit`."""
-        rows = await self._work.fetch(
-            f"with {_CHOSEN} select count(*) from (select 1 from c {_SAMPLES} limit $6) counted",
-            *selection.series,
-            segment.start,
-            segment.end,
-            limit,
-        )
-        return int(rows[0][0])
-
-    async def read_exact(
-        self, selection: Selection, segment: Segment, *, bucket: timedelta | None, fractions: Sequence[float]
-    ) -> dict[Cell, tuple[Summary, Sequence[float | None]]]:
-        """Sum up samples, with the exact quantiles; with a `bucket` also each group's whole window."""
-        groups = "grouping sets ((grp), (grp, bucket))" if bucket else "grp, bucket"
-        rows = await self._work.fetch(
-            f"""
-            with {_CHOSEN}, points as (
-                {_POINTS}
-            )
-            select grp, bucket, {exact_sums("$7::float8[]")} from points group by {groups}
-            """,
-            *selection.series,
-            segment.start,
-            segment.end,
-            bucket,
-            list(fractions),
-        )
-        nothing = [None] * len(fractions)
-        return {
-            Cell(row.grp, row.bucket): (summary_of(row, EMPTY), row.exact if row.value_count else nothing)
-            for row in rows
-        }
 
     async def read_summaries(
         self, selection: Selection, segment: Segment, *, bucket: timedelta | None
@@ -182,6 +157,12 @@ class StatisticsStore:
         return [
             (Cell(row.grp, row.bucket), summary_of(row, sketch)) for row, sketch in zip(rows, sketches, strict=True)
         ]
+
+
+def _group_of(row: Row[Any]) -> Group:
+    if row.monitor_id is None:
+        return Group(row.kind, row.value)
+    return Group(row.kind, row.value, MonitorKey(row.monitor_id, row.monitor_group, row.value))
 
 
 async def _decode(groups: Sequence[Sequence[bytes]]) -> list[Sketch]:

@@ -9,6 +9,7 @@ import pytest
 from rollup_model import set_watermark
 from sample_data import NOON, entry, every, make_series, record, sample
 
+from shared.domain.answering import Limits
 from shared.domain.outcome import Outcome
 from shared.domain.samples import Sample
 from shared.domain.segments import DAY, HOUR, floor_to
@@ -28,6 +29,10 @@ from shared.storage.statistics_store import limited_reading
 MINUTE = timedelta(minutes=1)
 NOW = NOON + 3 * DAY + 20 * MINUTE
 RANDOM = random.Random(11)
+
+
+def limits(most: int) -> Limits:
+    return Limits(rows=most, chunks=most, samples=most)
 
 
 class World:
@@ -96,7 +101,7 @@ def assert_figures(figures: Figures, samples: Sequence[Sample], *, tolerance: fl
 @pytest.mark.parametrize(("max_exact", "tolerance", "kind"), [(10**6, 0.0, "exact"), (0, 0.0101, "approximate")])
 async def test_any_window_equals_a_plain_computation(world: World, max_exact: int, tolerance: float, kind: str) -> None:
     """From samples alone and from roll-ups with edges of samples, for windows that cut hours and days anywhere."""
-    statistics = Statistics(world.database, max_exact=max_exact)
+    statistics = Statistics(world.database, quick=limits(max_exact), patient=limits(max_exact))
     windows = [(NOON, NOW), (NOON + DAY, NOON + 2 * DAY), (NOW - HOUR, NOW)]
     for _ in range(12):
         start = NOON + RANDOM.random() * 2 * DAY
@@ -114,7 +119,7 @@ async def test_any_window_equals_a_plain_computation(world: World, max_exact: in
 async def test_buckets_divide_the_window(world: World, max_exact: int, bucket: timedelta) -> None:
     """Across midnight, the first and the last cut by the window, and together they are the whole."""
     start, end = NOON + 9 * HOUR + 13 * MINUTE, NOON + 39 * HOUR + 5 * MINUTE
-    statistics = Statistics(world.database, max_exact=max_exact)
+    statistics = Statistics(world.database, quick=limits(max_exact), patient=limits(max_exact))
     answer = await statistics.query(StatsQuery(start, end, kind="http", labels={"team": "web"}, bucket=bucket))
     (item,) = answer.items
     assert_figures(item.figures, world.expected(start, end, "a", "b"), tolerance=0.0101)
@@ -154,7 +159,7 @@ async def test_labels_and_target_choose_series(world: World) -> None:
 @pytest.mark.parametrize("max_exact", [10**6, 0])
 async def test_a_further_metric_is_answered_for_the_kinds_that_keep_it(world: World, max_exact: int) -> None:
     """A file's size from roll-ups or samples; HTTP's, which is not rolled up, from samples."""
-    statistics = Statistics(world.database, max_exact=max_exact)
+    statistics = Statistics(world.database, quick=limits(max_exact), patient=limits(max_exact))
     for kind, count in (("file", 1), ("http", 3), (None, 4)):
         answer = await statistics.query(StatsQuery(NOON, NOW, kind=kind, metric="size_bytes"))
         found = sum(item.figures.count for item in answer.items)
