@@ -19,6 +19,7 @@ from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.services.collect_work import CollectWork
 from shared.services.collection import Collection
+from shared.services.compaction import Compaction
 from shared.services.egress_blame import with_canary
 from shared.services.egress_canary import EgressCanary
 from shared.services.heartbeats import Heartbeats
@@ -28,7 +29,7 @@ from shared.services.job_recovery import JobRecovery
 from shared.services.job_secrets import JobSecrets, UnsealedWork
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
-from shared.services.partitions import ensure_partitions
+from shared.services.partitions import SampleRetention, ensure_partitions
 from shared.services.recorder import Recorder
 from shared.services.requeue_work import RequeueWork
 from shared.services.retention import Retention
@@ -77,6 +78,7 @@ class WorkerServices:
     round_upkeep: RoundUpkeep
     retention: Retention
     rollups: Rollups
+    compaction: Compaction
     collection: Collection
     recorder: Recorder
     silence: Silence
@@ -142,6 +144,7 @@ class WorkerServices:
             round_upkeep=RoundUpkeep(context.database, count_missed=count_missed),
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
+            compaction=Compaction(context.database, hot_days=context.settings.hot_days),
             collection=collection,
             recorder=recorder,
             canaries=canaries,
@@ -152,7 +155,7 @@ class WorkerServices:
 
     async def keep_partitions(self) -> int:
         """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""
-        await ensure_partitions(self.context.database, self.context.clock(), hot_days=self.context.settings.hot_days)
+        await ensure_partitions(self.context.database, self.context.clock(), _kept(self.context.settings))
         return 0
 
     async def watch_egress(self) -> int:
@@ -160,6 +163,11 @@ class WorkerServices:
         await self.canaries.watched.watch()
         self.leases.vitals.egress = self.canaries.watched.state
         return 0
+
+    async def pack_days(self) -> int:
+        """Pack the samples of days that are no longer hot."""
+        report = await self.compaction.advance(self.context.clock())
+        return report.moved
 
     async def roll_up(self) -> int:
         """Sum up the hours and days that are over."""
@@ -221,6 +229,10 @@ def _build_notifiers(settings: Settings, resolver: Resolver, *, own: Sequence[st
     dialler = Dialler(resolver, policy)
     smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     return build_notifiers(dialler, CurlClient(dialler), mail_from=settings.mail_from, smtp_url=smtp_url)
+
+
+def _kept(settings: Settings) -> SampleRetention:
+    return SampleRetention(max(settings.sample_days, settings.hot_days), settings.hour_days)
 
 
 async def own_endpoints(settings: Settings, resolver: Resolver) -> list[str]:
