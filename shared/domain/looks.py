@@ -92,21 +92,10 @@ def fold_looks(before: Standing, looks: Iterable[TakenLook]) -> FoldedLooks:
     return FoldedLooks(standing, told, 0 if before.failing and not standing.failing else None)
 
 
-SILENT_AFTER = timedelta(seconds=60)
-"""The least time after a slot before nothing is known any more; workers may be starting anew meanwhile."""
-
-
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A monitor whose knowledge ended at `covered_until`, a slot, and that no look has been recorded of since."""
+    """A monitor whose knowledge ended a while ago; `interval` is None with a cron expression, `now` the database's."""
 
     monitor_id: UUID
-    schedule: Schedule
-    covered_until: datetime
+    interval: timedelta | None
     now: datetime
-
-
-def patience_with(silent: Silent) -> timedelta:
-    """How long a look is waited for: two intervals, and a minute at least."""
-    interval = silent.schedule.interval or silent.schedule.next_after(silent.covered_until) - silent.covered_until
-    return max(2 * interval, SILENT_AFTER)

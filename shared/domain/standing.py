@@ -126,7 +126,7 @@ def fold(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     standing, gap = _note_gap(standing, look)
     standing = replace(standing, last_at=look.at, covered_until=_covered_until(standing, look))
     folded = _judge(standing, look, confirmations=confirmations)
-    return replace(folded, changes=gap + folded.changes)
+    return replace(folded, changes=gap + folded.changes) if gap else folded
 
 
 def patience_of(interval: timedelta | None) -> timedelta:
@@ -181,7 +181,7 @@ def _judge(standing: Standing, look: Look, *, confirmations: int) -> Folded:
             return Folded(standing, needs_confirmation=True)
         return Folded(*_enter(standing, look.at, MonitorState.NO_DATA, look.code, look.message))
     if look.outcome is not Outcome.DOWN or standing.state is MonitorState.DOWN:
-        cleared = replace(standing, failing=0, first_failed_at=None)
+        cleared = replace(standing, failing=0, first_failed_at=None) if standing.failing else standing
         state = _STATE_OF_OUTCOME[look.outcome]
         return Folded(*_enter(cleared, look.at, state, look.code, look.message))
     failing = standing.failing + 1
@@ -198,6 +198,7 @@ def _enter(
 ) -> tuple[Standing, tuple[StateChange, ...]]:
     """Enter a state at a moment, or stay in it with the latest reason."""
     if state is standing.state:
-        return replace(standing, code=code, message=message), ()
+        is_news = (code, message) != (standing.code, standing.message)
+        return (replace(standing, code=code, message=message) if is_news else standing), ()
     change = StateChange(at, state, code, message)
     return replace(standing, state=state, since=at, code=code, message=message), (change,)

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -166,7 +166,10 @@ class RoundWork:
         reading = await self._collection.collect(target.target, on_start=begin)
         if not lag_ms or visit.is_manual:
             return reading
-        return replace(reading, metrics={**reading.metrics, "lag_ms": lag_ms[0]})
+        metrics = {**reading.metrics, "lag_ms": lag_ms[0]}
+        return Reading(
+            reading.outcome, reading.duration_ms, reading.collected_at, metrics, reading.code, reading.message
+        )
 
     async def _miss(self, run: _Run, visit: Visit, reason: GapReason) -> None:
         run.missed += 1

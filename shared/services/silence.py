@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.domain.live import StateTold
-from shared.domain.looks import Silent, patience_with
-from shared.domain.standing import StateChange, fold_silence
+from shared.domain.looks import Silent
+from shared.domain.standing import StateChange, fold_silence, patience_of
 from shared.services.recorder import Publish
 from shared.storage.database import Database
 from shared.storage.monitor_state_store import MonitorStateStore, NewState
@@ -25,17 +25,14 @@ class Silence:
         settled, after = 0, UUID(int=0)
         while True:
             async with self._database.one_statement() as work:
-                overdue = await MonitorStateStore(work).list_overdue(after=after, limit=BATCH)
-            if not overdue:
+                silent = await MonitorStateStore(work).list_silent(after=after, limit=BATCH)
+            if not silent:
                 return settled
-            after = overdue[-1].monitor_id
-            silent = [each for each in overdue if each.now >= each.covered_until + patience_with(each)]
+            after = silent[-1].monitor_id
             settled += await self._settle(silent)
 
     async def _settle(self, silent: Sequence[Silent]) -> int:
         """Look again with the rows locked: a look may have come meanwhile."""
-        if not silent:
-            return 0
         changes: list[tuple[UUID, StateChange]] = []
         states: dict[UUID, NewState] = {}
         async with self._database.writing() as work:
@@ -44,7 +41,7 @@ class Silence:
             for each in silent:
                 if each.monitor_id in locked:
                     standing = locked[each.monitor_id].standing
-                    folded = fold_silence(standing, now=each.now, patience=patience_with(each))
+                    folded = fold_silence(standing, now=each.now, patience=patience_of(each.interval))
                     changes += [(each.monitor_id, change) for change in folded.changes]
                     if folded.changes:
                         states[each.monitor_id] = NewState(folded.standing)

@@ -9,11 +9,10 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from shared.domain.beats import BEAT_BYTES, MAX_BEATS
-from shared.domain.looks import SILENT_AFTER, FoldedLooks, Silent
+from shared.domain.looks import FoldedLooks, Silent
 from shared.domain.outcome import Outcome
-from shared.domain.standing import JUDGED_STATES, STATE_OF_CODE, Standing, StateChange
+from shared.domain.standing import JUDGED_STATES, LEAST_PATIENCE, STATE_OF_CODE, Standing, StateChange
 from shared.storage.database import UnitOfWork
-from shared.storage.schedule_store import schedule_of
 from shared.storage.storable import storable_or_none
 
 
@@ -57,26 +56,23 @@ class MonitorStateStore:
         )
         return {row.monitor_id: LockedState(standing_of(row), row.sampled_at) for row in rows}
 
-    async def list_overdue(self, *, after: UUID, limit: int) -> list[Silent]:
-        """Monitors whose knowledge ended a while ago, in the order of their ids; heartbeats have their own watch.
-
-        Of a cron expression it has to be computed how long one has to wait, so those are read sooner than needed.
-        """
+    async def list_silent(self, *, after: UUID, limit: int) -> list[Silent]:
+        """Monitors that nothing is known of any more (`patience_of`), by their ids; heartbeats have their own watch."""
         rows = await self._work.fetch(
             """
-            select s.monitor_id, s.covered_until, m.interval_ms, m.cron, m.timezone, now() as now
+            select s.monitor_id, m.interval_ms * interval '1 ms' as interval, now() as now
             from monitor_states s join monitors m using (monitor_id)
-            where s.state = any($1::int2[]) and s.covered_until < now() - $2::interval
-              and (m.interval_ms is null or s.covered_until < now() - 2 * m.interval_ms * interval '1 ms')
+            where s.state = any($1::int2[]) and s.covered_until <= now() - $2::interval
+              and (m.interval_ms is null or s.covered_until <= now() - 2 * m.interval_ms * interval '1 ms')
               and m.kind <> 'heartbeat' and s.monitor_id > $3
             order by s.monitor_id limit $4
             """,
             sorted(state.code for state in JUDGED_STATES),
-            SILENT_AFTER,
+            LEAST_PATIENCE,
             after,
             limit,
         )
-        return [Silent(row.monitor_id, schedule_of(row), row.covered_until, row.now) for row in rows]
+        return [Silent(row.monitor_id, row.interval, row.now) for row in rows]
 
     async def update(self, states: Mapping[UUID, NewState]) -> None:
         """Write the states of locked rows; new beats go before those that are kept."""

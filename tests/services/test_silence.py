@@ -8,8 +8,6 @@ from job_bench import Bench
 from round_site import RoundSite, add_monitor, slot_now
 
 from shared.domain.live import StateTold
-from shared.domain.looks import Silent, patience_with
-from shared.domain.schedules import Schedule
 from shared.domain.standing import MonitorState
 from shared.services.silence import Silence
 
@@ -54,14 +52,12 @@ async def test_more_monitors_than_a_batch_fall_silent_at_once(bench: Bench, monk
 
 
 @pytest.mark.parametrize(
-    ("schedule", "minutes"),
-    [
-        (Schedule(interval=timedelta(seconds=1)), 1),
-        (Schedule(interval=timedelta(minutes=5)), 10),
-        (Schedule(cron="*/15 * * * *"), 30),
-    ],
+    ("schedule", "seconds"), [("interval_ms = 300000", 600), ("interval_ms = null, cron = '*/15 * * * *'", 60)]
 )
-def test_two_intervals_are_waited_for(schedule: Schedule, minutes: int) -> None:
-    """A minute at least; with a cron expression as long as its slots lie apart there."""
-    moment = datetime.fromisoformat("2026-03-12T12:00:00+00:00")
-    assert patience_with(Silent(UUID(int=1), schedule, moment, moment)) == minutes * MINUTE
+async def test_how_long_a_look_is_waited_for(bench: Bench, schedule: str, seconds: int) -> None:
+    """Two intervals; a minute after its slot with a cron expression."""
+    for late in (seconds + 20, seconds - 20):
+        await know(bench, await add_monitor(bench.database, FILE), until=slot_now(-late))
+    async with bench.database.transaction() as work:
+        await work.run(f"update monitors set {schedule}")
+    assert await Silence(bench.database, RoundSite(bench, {}).hear).settle() == 1
