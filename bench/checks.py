@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -18,12 +18,15 @@ from bench.probes import CONCURRENCY, CONDITIONS, ENGINES
 from bench.processes import Measured, measured
 from bench.programs import tocsin_workers
 from bench.report import Spread, number, publish, table
+from bench.rounds import Rounds
 from bench.targets import http_targets, urls
 from shared.domain.jobs import JobKind
+from shared.domain.rounds import MAX_VISITS
 
 TARGETS_A_JOB = 100
 BLACKBOX = "prometheus-blackbox-exporter"
 WORKER, PROBE = "Tocsin's whole worker, 100 targets a job", "Tocsin's probe alone"
+ROUNDS = "Tocsin's whole worker, rounds of 100 monitors"
 _MODULE = """
 modules:
   up:
@@ -129,7 +132,19 @@ def worker_checks(bench: Bench) -> dict[str, Checks]:
             for _ in range(bench.rounds):
                 drain(bench.servers, workers, queue.of(JobKind.COLLECT, specs), into=drains)
             found[name] = _per_check(drains, size)
+        found[ROUNDS] = round_checks(bench, workers)
     return found
+
+
+def round_checks(bench: Bench, workers: Sequence[Measured]) -> Checks:
+    """The same with monitors: slots, states, timelines and what is told live as well."""
+    targets = [{"kind": "http", "url": url, "conditions": list(CONDITIONS)} for url in urls(bench.port, bench.checks)]
+    rounds = Rounds(bench.servers, targets)
+    drains = Drains()
+    for _ in range(bench.rounds):
+        drain(bench.servers, workers, rounds.queue(), into=drains)
+    rounds.close()
+    return _per_check(drains, MAX_VISITS)
 
 
 def _specs(addresses: list[str], size: int) -> list[str]:
