@@ -107,6 +107,14 @@ def keys(context: typer.Context) -> None:
     group(context.args, prog_name="tocsin keys")
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def secrets(context: typer.Context) -> None:
+    """Make keys that seal secrets, and change them."""
+    from cli.secrets import secrets as group  # noqa: PLC0415
+
+    group(context.args, prog_name="tocsin secrets")
+
+
 @app.command()
 def doctor(
     *,

@@ -96,7 +96,7 @@ def make_processes(settings: Settings, urls: ServerUrls, *, workers: int) -> lis
 
 def with_secret_keys(settings: Settings) -> Settings:
     """The settings with the keys of the data directory, where the database is embedded and none are set."""
-    if settings.secret_keys is not None or settings.database_url is not None:
+    if settings.secret_keys or settings.database_url is not None:
         return settings
     return settings.model_copy(update={"secret_keys": SecretStr(ensure_secret_keys(settings.data_dir))})
 

@@ -4,6 +4,7 @@ Fernet of the `cryptography` package: AES-128-CBC with HMAC-SHA-256. Of several 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -31,16 +32,18 @@ class Vault:
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+            known = [Fernet(key) for key in keys]
         except ValueError as error:
             raise InvalidKeyError(
                 "TOCSIN_SECRET_KEYS holds what is no key; `tocsin secrets new-key` makes one; commas separate several"
             ) from error
+        self._first = known[0] if known else None
+        self._fernet = MultiFernet(known) if known else None
 
     @property
     def has_key(self) -> bool:
         """Whether secrets can be kept."""
-        return self._fernet is not None
+        return self._first is not None
 
     @classmethod
     def of_setting(cls, keys: str | None) -> "Vault":
@@ -58,7 +61,8 @@ class Vault:
         Raises:
             NoSecretKeyError: there is no key.
         """
-        return self._keys().encrypt(text.encode()).decode()
+        first, _ = self._keys()
+        return first.encrypt(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
         """The text that was sealed.
@@ -67,27 +71,33 @@ class Vault:
             NoSecretKeyError: there is no key.
             UnreadableSecretError: none of the keys sealed it.
         """
+        _, keys = self._keys()
         try:
-            return self._keys().decrypt(sealed.encode()).decode()
+            return keys.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise UnreadableSecretError from error
 
     def reseal(self, sealed: str) -> str:
-        """The same text sealed by the first key.
+        """The same text sealed by the first key; what it has sealed already stays as it is.
 
         Raises:
             NoSecretKeyError: there is no key.
             UnreadableSecretError: none of the keys sealed it.
         """
+        first, keys = self._keys()
+        with suppress(InvalidToken):
+            first.decrypt(sealed.encode())
+            return sealed
         try:
-            return self._keys().rotate(sealed.encode()).decode()
+            return keys.rotate(sealed.encode()).decode()
         except InvalidToken as error:
             raise UnreadableSecretError from error
 
-    def _keys(self) -> MultiFernet:
-        if self._fernet is None:
+    def _keys(self) -> tuple[Fernet, MultiFernet]:
+        """The key that seals, and all that unseal."""
+        if self._first is None or self._fernet is None:
             raise NoSecretKeyError
-        return self._fernet
+        return self._first, self._fernet
 
 
 def new_key() -> str:

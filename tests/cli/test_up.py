@@ -40,7 +40,7 @@ def test_an_inherited_claim_of_being_embedded_is_overruled() -> None:
 
 def test_an_embedded_database_has_keys_that_stay_and_only_their_owner_reads(tmp_path: Path) -> None:
     """They are made at the first start and handed to every process."""
-    settings = with_secret_keys(settings_of(data_dir=tmp_path))
+    settings = with_secret_keys(settings_of(data_dir=tmp_path, secret_keys=""))
     assert settings.secret_keys is not None
     keys = settings.secret_keys.get_secret_value()
     assert Vault.of_setting(keys).has_key
