@@ -23,6 +23,7 @@ from api.openapi import describe
 from api.ping_doors import PingDoors
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
+    capacity,
     coverage,
     diagnostics,
     errors,
@@ -84,6 +85,7 @@ _ROUTERS = (
     ping_keys.router,
     problems.router,
 )
+    capacity.router,
 _TOLD = (
     Exception,
     HTTPException,

@@ -1,10 +1,11 @@
-"""How many jobs wait, run and are held back, for the metrics: from the measurement that all share."""
+"""How many jobs wait, run and are held back, and whether workers keep up, for the metrics: as all measure it."""
 
 import asyncio
 
 from api.metrics import ApiMetrics
 from shared.domain.jobs import BlockReason, JobState
 from shared.domain.queues import QueueFigures
+from shared.services.capacity import CapacityService
 from shared.services.queues import QueueReading, Queues
 from shared.storage.errors import StorageUnavailableError
 
@@ -15,8 +16,9 @@ COUNT_SECONDS = 2.0
 class Census:
     """Writes what was measured of the queues into gauges; their labels are the queues, states and reasons there are."""
 
-    def __init__(self, queues: Queues, metrics: ApiMetrics) -> None:
+    def __init__(self, queues: Queues, capacity: CapacityService, metrics: ApiMetrics) -> None:
         self._queues = queues
+        self._capacity = capacity
         self._metrics = metrics
 
     async def refresh(self) -> None:
@@ -26,6 +28,18 @@ class Census:
             gauge.clear()
         for kind, figures in (reading.figures if reading else {}).items():
             self._show(kind.value, figures)
+        await self._show_capacity()
+
+    async def _show_capacity(self) -> None:
+        """Show whether the workers keep up; while that cannot be told, what was last known."""
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                figures, capacity = await self._capacity.read()
+        except (TimeoutError, StorageUnavailableError):
+            return
+        self._metrics.desired_workers.set(figures.workers + capacity.add_workers)
+        self._metrics.scheduled_rate.set(figures.scheduled_per_second)
+        self._metrics.checks_rate.set(figures.checks_per_second)
 
     async def _read(self) -> QueueReading | None:
         try:

@@ -59,6 +59,21 @@ class ApiMetrics:
             ("queue",),
             registry=self.registry,
         )
+        self.desired_workers = Gauge(
+            "tocsin_capacity_desired_workers",
+            "Workers that scheduled collection takes, for autoscalers.",
+            registry=self.registry,
+        )
+        self.scheduled_rate = Gauge(
+            "tocsin_capacity_scheduled_per_second",
+            "Looks at monitors that are due in a second.",
+            registry=self.registry,
+        )
+        self.checks_rate = Gauge(
+            "tocsin_capacity_checks_per_second",
+            "Looks at monitors that all workers took in a second of the last minute.",
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, exchange: Exchange, method: str, *, seconds: float) -> None:

@@ -22,6 +22,7 @@ from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.admission import Admission
 from shared.services.coverage import CoverageService
+from shared.services.capacity import CapacityService
 from shared.services.heartbeats import Heartbeats
 from shared.services.job_secrets import JobSecrets
 from shared.services.monitor_directory import MonitorDirectory
@@ -57,6 +58,7 @@ class ApiServices:
     profiling: Profiling
     coverage: CoverageService
     uptime: UptimeService
+    capacity: CapacityService
     monitors: Monitors
     heartbeats: Heartbeats
     ping_keys: PingKeys
@@ -82,6 +84,7 @@ class ApiServices:
         # The database's address is what all API processes of an installation share.
         secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
         return cls(
+        capacity = CapacityService(context.database, target_slots=settings.target_slots)
             context=context,
             access=access,
             authentication=Authentication(
@@ -106,7 +109,7 @@ class ApiServices:
             ),
             readiness=Readiness(context.database, context.redis),
             waiting=waiting,
-            census=Census(queues, metrics),
+            census=Census(queues, capacity, metrics),
             queues=queues,
             admission=admission,
             profiling=Profiling(),
@@ -114,6 +117,7 @@ class ApiServices:
             uptime=UptimeService(context.database, clock=context.clock),
             heartbeats=Heartbeats(context.database, context.live.publish_soon),
             ping_keys=ping_keys,
+            capacity=capacity,
             ping_keyring=PingKeyring(ping_keys),
             provisioning=Provisioning(monitors),
             monitors=monitors,

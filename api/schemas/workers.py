@@ -48,6 +48,8 @@ class WorkerView(View):
     egress: EgressState = Field(
         description="Whether it reaches the world: `down` while none of its canaries answers, `unwatched` without any."
     )
+    checks_per_second: float = Field(description="Looks at monitors in the last minute.")
+    cpu_share: float = Field(description="Of one core in that time; an event loop uses one at most.")
     started_at: datetime
     beat_at: datetime = Field(description="When it last reported itself.")
     beat_age_seconds: float = Field(description="How long ago that was, by the database's clock.")
@@ -95,6 +97,8 @@ def worker_json(worker: Worker) -> dict[str, Any]:
         "rss_bytes": int(worker.rss_bytes),
         "lease_seconds": worker.lease_seconds,
         "egress": worker.egress.value,
+        "checks_per_second": round(worker.checks_per_second, 3),
+        "cpu_share": round(worker.cpu_share, 4),
         "started_at": worker.started_at,
         "beat_at": worker.beat_at,
         "beat_age_seconds": worker.beat_age_seconds,

@@ -40,6 +40,7 @@ class WorkerReport:
 
     `slots` is how many jobs it runs at once at most, `busy` how many it has the lease of. `loop_lag_ms` is the longest
     its event loop stood still since the heartbeat before, in milliseconds; `rss_bytes` is its resident memory.
+    `checks_per_second` looks at monitors it took in the last minute, with `cpu_share` of a core.
     """
 
     worker_id: str
@@ -54,6 +55,8 @@ class WorkerReport:
     lease_seconds: float
     state: WorkerState
     egress: EgressState = EgressState.UNWATCHED
+    checks_per_second: float = 0.0
+    cpu_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class Worker:
     state: WorkerState
     ordered: WorkerOrder | None
     beat_age_seconds: float
-    egress: EgressState
+    egress: EgressState = EgressState.UNWATCHED
+    checks_per_second: float = 0.0
+    cpu_share: float = 0.0
 
     @property
     def liveness(self) -> Liveness:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from shared.domain.live import LiveEvent
+from shared.domain.looks import TakenLook
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
@@ -24,13 +25,23 @@ RETRY_SECONDS = 1.0
 LEAST_TRIES = 5
 """How often a result is tried that something else than the database's absence is in the way of."""
 
+NoteLook = Callable[[TakenLook], None]
+
+
+def note_nothing(_look: TakenLook) -> None:
+    """What a process without metrics counts: nothing."""
+
 
 class Recorder:
-    """Writes results, those that arrive while a flush is in flight together with the next one."""
+    """Writes results, those that arrive while a flush is in flight together with the next one.
 
-    def __init__(self, database: Database, publish: Publish) -> None:
+    `note_look` is told of each look that was taken, before it is written.
+    """
+
+    def __init__(self, database: Database, publish: Publish, *, note_look: NoteLook = note_nothing) -> None:
         self._database = database
         self._publish = publish
+        self._note_look = note_look
         self._commits = GroupCommit(self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH)
 
     async def record(self, looked: Looked) -> bool:
@@ -38,6 +49,8 @@ class Recorder:
 
         The end of the wait is the lease's: who holds it cancels the round when it is lost.
         """
+        if isinstance(looked, TakenLook):
+            self._note_look(looked)
         failures = 0
         while True:
             try:

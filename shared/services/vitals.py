@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.domain.egress_canary import EgressState
 from shared.domain.workers import WorkerReport, WorkerState
+from shared.services.load_meter import LoadMeter
 
 VERSION = version("tocsin")
 
@@ -25,6 +26,7 @@ class Vitals:
         self.slots = slots
         self.state = WorkerState.RUNNING
         self.egress = EgressState.UNWATCHED
+        self.load = LoadMeter()
         self._max_lag_seconds = 0.0
 
     def note_lag(self, seconds: float) -> None:
@@ -38,6 +40,7 @@ class Vitals:
 
     def report(self, *, busy: int, lag_seconds: float, lease_seconds: float) -> WorkerReport:
         """What to write down of this process now; `busy` is how many jobs it has the lease of."""
+        load = self.load.measure()
         return WorkerReport(
             worker_id=self.worker_id,
             host=socket.gethostname(),
@@ -51,6 +54,8 @@ class Vitals:
             lease_seconds=lease_seconds,
             state=self.state,
             egress=self.egress,
+            checks_per_second=load.checks_per_second,
+            cpu_share=load.cpu_share,
         )
 
 

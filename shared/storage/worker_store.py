@@ -13,7 +13,8 @@ from shared.storage.database import UnitOfWork
 
 _COLUMNS = """
     worker_id, host, pid, version, queues, slots, busy, loop_lag_ms, rss_bytes, lease_seconds, started_at, beat_at,
-    state, ordered, egress, extract(epoch from now() - beat_at)::float8 as beat_age_seconds
+    state, ordered, egress, checks_per_second, cpu_share,
+    extract(epoch from now() - beat_at)::float8 as beat_age_seconds
 """
 
 
@@ -28,11 +29,12 @@ class WorkerStore:
         rows = await self._work.fetch(
             """
             insert into workers as w (worker_id, host, pid, version, queues, slots, busy, loop_lag_ms, rss_bytes,
-                                      lease_seconds, state, egress, started_at, beat_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now(), now())
+                                      lease_seconds, state, egress, checks_per_second, cpu_share, started_at, beat_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now(), now())
             on conflict (worker_id) do update
             set busy = excluded.busy, loop_lag_ms = excluded.loop_lag_ms, rss_bytes = excluded.rss_bytes,
-                state = excluded.state, egress = excluded.egress, beat_at = excluded.beat_at
+                state = excluded.state, egress = excluded.egress, checks_per_second = excluded.checks_per_second,
+                cpu_share = excluded.cpu_share, beat_at = excluded.beat_at
             returning w.ordered
             """,
             report.worker_id,
@@ -47,6 +49,8 @@ class WorkerStore:
             report.lease_seconds,
             report.state.value,
             report.egress.value,
+            report.checks_per_second,
+            report.cpu_share,
         )
         return _order_of(rows[0].ordered)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from shared.coordination.breaker import Breaker
 from shared.coordination.file_marks import MarksInRedis
 from shared.domain.egress import EgressPolicy
 from shared.domain.jobs import JobKind
+from shared.domain.looks import TakenLook
 from shared.domain.steps import StepHook, no_hook
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
@@ -44,6 +46,7 @@ from shared.services.silence import Silence
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
+from shared.telemetry.look_metrics import note_lag
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolved, Resolver
@@ -116,7 +119,7 @@ class WorkerServices:
             vitals=Vitals(worker_id),
             duration=timedelta(seconds=context.settings.lease_seconds),
         )
-        recorder = Recorder(context.database, context.live.publish_soon)
+        recorder = Recorder(context.database, context.live.publish_soon, note_look=partial(_note_look, leases.vitals))
         job_secrets = JobSecrets(context.vault)
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: UnsealedWork(CollectWork(collection, SeriesDirectory(context.database)), job_secrets),
@@ -182,6 +185,13 @@ class WorkerServices:
         for notifier in self.notifiers.values():
             await notifier.close()
         await self.resolver.close()
+
+
+def _note_look(vitals: Vitals, look: TakenLook) -> None:
+    vitals.load.note_look()
+    lag_ms = look.reading.metrics.get("lag_ms")
+    if lag_ms is not None:
+        note_lag(lag_ms)
 
 
 def build_execution(
