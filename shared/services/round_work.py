@@ -19,6 +19,7 @@ from shared.domain.leases import ClaimedJob
 from shared.domain.looks import MissedLook, Round, TakenLook, WatchedMonitor
 from shared.domain.observation import Fault
 from shared.domain.outcome import Outcome, Reading
+from shared.domain.pacing import DatabaseClock
 from shared.domain.rounds import decode_round
 from shared.domain.slots import Gap, GapReason, Visit
 from shared.services.collection import Collection
@@ -44,30 +45,11 @@ class TooLateError(Exception):
     """The moment a look was meant for is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The database's clock, as told with the claim, and carried on by the monotonic one: no wall clock is asked."""
-
-    started_at: datetime
-    began: float = field(default_factory=time.monotonic)
-
-    def now(self) -> datetime:
-        """The present moment by the database's clock."""
-        return self.started_at + timedelta(seconds=time.monotonic() - self.began)
-
-    async def reach(self, moment: datetime) -> None:
-        """Wait for a moment."""
-        seconds = (moment - self.now()).total_seconds()
-        if seconds > 0:
-            await asyncio.sleep(min(seconds, MOST_AHEAD_SECONDS))
-
-
 @dataclass
 class _Run:
-    """One attempt at a round: what it is fenced by, its clock, and what it has come to."""
+    """One attempt at a round: what it is fenced by, and what it has come to."""
 
     claimed: ClaimedJob
-    pace: Pace
     counted: Counter[Outcome] = field(default_factory=Counter)
     missed: int = 0
     readings: list[dict[str, Any]] = field(default_factory=list)
@@ -96,10 +78,13 @@ class RoundWork:
         self._collection = collection
         self._targets = targets
         self._recorder = recorder
+        # Told with each claim: no wall clock is asked.
+        self._clock = DatabaseClock()
 
     async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
         """Take all looks that were not taken yet; a spec that this version cannot read is a permanent failure."""
-        run = _Run(claimed, Pace(claimed.started_at))
+        run = _Run(claimed)
+        self._clock.hear(claimed.started_at, at=time.monotonic())
         try:
             visits = decode_round(claimed.spec)
         except msgspec.DecodeError:
@@ -110,10 +95,18 @@ class RoundWork:
             left = await self._without_written(left, targets)
         async with asyncio.TaskGroup() as group:
             for visit in sorted(left, key=lambda each: each.slot):
-                await run.pace.reach(visit.slot)
+                await self._reach(visit.slot)
                 looking = group.create_task(self._visit(run, visit, targets[visit.monitor_id]))
                 looking.add_done_callback(lambda _: report({"done": run.done, "total": len(left)}))
         return Worked(result=run.result())
+
+    def _now(self) -> datetime:
+        return self._clock.time(at=time.monotonic())
+
+    async def _reach(self, moment: datetime) -> None:
+        seconds = (moment - self._now()).total_seconds()
+        if seconds > 0:
+            await asyncio.sleep(min(seconds, MOST_AHEAD_SECONDS))
 
     async def _find_targets(self, visits: Sequence[Visit]) -> Mapping[UUID, RoundTarget]:
         """Wait while the database is away, as long as the lease and the attempt's time allow."""
@@ -137,11 +130,11 @@ class RoundWork:
 
     async def _visit(self, run: _Run, visit: Visit, target: RoundTarget) -> None:
         monitor = target.monitor
-        if monitor.is_paused and visit.is_regular:
+        if monitor.is_paused and not visit.is_manual:
             await self._miss(run, visit, GapReason.PAUSED)
             return
         try:
-            reading = await self._look(run, visit, target)
+            reading = await self._look(visit, target)
         except TooLateError:
             await self._miss(run, visit, GapReason.OVERLOAD if run.claimed.attempt == 1 else GapReason.WORKER_LOST)
             return
@@ -151,14 +144,14 @@ class RoundWork:
         if visit.is_manual:
             run.readings.append(_shown(monitor, reading))
 
-    async def _look(self, run: _Run, visit: Visit, target: RoundTarget) -> Reading:
+    async def _look(self, visit: Visit, target: RoundTarget) -> Reading:
         if isinstance(target.target, Fault):
             fault = target.target
-            return Reading(Outcome.ERROR, 0.0, run.pace.now(), code=fault.code, message=fault.message)
+            return Reading(Outcome.ERROR, 0.0, self._now(), code=fault.code, message=fault.message)
         lag_ms: list[float] = []
 
         def begin() -> None:
-            late = max(timedelta(0), run.pace.now() - visit.slot)
+            late = max(timedelta(0), self._now() - visit.slot)
             if visit.is_regular and not lag_ms and late > _patience(target.monitor, visit):
                 raise TooLateError
             lag_ms.append(round(late / timedelta(milliseconds=1), 3))
