@@ -3,12 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from uuid import UUID
 
-from shared.domain.beats import MAX_BEATS, Beat, pack_beats
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import LiveEvent, StateTold
 from shared.domain.outcome import Reading
 from shared.domain.ping_folding import FoldedPings, LifeSign, WatchedHeartbeat
 from shared.domain.samples import Sample
@@ -16,9 +13,8 @@ from shared.storage.advisory_locks import SAMPLE_WRITERS, SILENCE
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat_store import HEARTBEAT_COLUMNS, heartbeat_of
 from shared.storage.monitor_state_store import LockedState, MonitorStateStore, NewState
-from shared.storage.note_store import NoteStore
 from shared.storage.sample_encoding import PlacedSample
-from shared.storage.sample_store import SampleStore
+from shared.storage.slot_samples import state_with, told, write_slot_samples
 
 KIND = "heartbeat"
 
@@ -95,8 +91,8 @@ class LifeSignStore:
         states: dict[UUID, NewState] = {}
         for monitor_id, each in folded.items():
             written = placed.get(locked[monitor_id].watched.series_id, ())
-            states[monitor_id] = _new_state(each, locked[monitor_id].state, written)
-            events += [_told(monitor_id, sample) for sample in written]
+            states[monitor_id] = state_with(each.standing, locked[monitor_id].state, written)
+            events += [told(monitor_id, sample) for sample in written]
         # Of two changes at one moment the later one stands, as in the timeline.
         changes = {(monitor_id, change.at): change for monitor_id, each in folded.items() for change in each.changes}
         await self._states.add_spans([(monitor_id, change) for (monitor_id, _), change in changes.items()])
@@ -112,9 +108,7 @@ class LifeSignStore:
             for monitor_id, each in folded.items()
             for sign in each.signs
         ]
-        placed = await SampleStore(self._work).record_slots(samples)
-        await NoteStore(self._work).add(placed)
-        return {series_id: list(group) for series_id, group in groupby(placed, key=attrgetter("series_id"))}
+        return await write_slot_samples(self._work, samples)
 
     async def _update(self, folded: Mapping[UUID, FoldedPings]) -> None:
         heartbeats = [each.heartbeat for each in folded.values()]
@@ -149,17 +143,3 @@ def _reading_of(sign: LifeSign) -> Reading:
         code=sign.look.code,
         message=sign.look.message,
     )
-
-
-def _new_state(folded: FoldedPings, before: LockedState, written: Sequence[PlacedSample]) -> NewState:
-    newer = [each for each in written if before.sampled_at is None or each.ts > before.sampled_at]
-    if not newer:
-        return NewState(folded.standing)
-    newest = newer[-1]
-    beats = [Beat(each.ts, each.sample.reading.outcome, each.value) for each in newer[: -MAX_BEATS - 1 : -1]]
-    return NewState(folded.standing, newest.ts, newest.value, newest.sample.reading.outcome, pack_beats(beats))
-
-
-def _told(monitor_id: UUID, placed: PlacedSample) -> LiveEvent:
-    reading = placed.sample.reading
-    return SampleTold(monitor_id, placed.ts, reading.outcome, placed.value, reading.code)

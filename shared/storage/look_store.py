@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from uuid import UUID
 
-from shared.domain.beats import MAX_BEATS, Beat, pack_beats
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import LiveEvent, StateTold
 from shared.domain.looks import FoldedLooks, MissedLook, Round, TakenLook, fold_looks
 from shared.domain.samples import Sample
 from shared.domain.slots import Gap, GapReason
@@ -15,10 +12,9 @@ from shared.domain.standing import MonitorState
 from shared.storage.advisory_locks import SAMPLE_WRITERS
 from shared.storage.database import UnitOfWork
 from shared.storage.monitor_state_store import LockedState, MonitorStateStore, NewState
-from shared.storage.note_store import NoteStore
 from shared.storage.sample_encoding import PlacedSample
-from shared.storage.sample_store import SampleStore
 from shared.storage.schedule_store import ScheduleStore
+from shared.storage.slot_samples import state_with, told, write_slot_samples
 
 Looked = TakenLook | MissedLook
 
@@ -85,9 +81,7 @@ class LookStore:
             for each in taken
             if each.visit.is_regular
         ]
-        placed = await SampleStore(self._work).record_slots(samples)
-        await NoteStore(self._work).add(placed)
-        return {series_id: list(group) for series_id, group in groupby(placed, key=attrgetter("series_id"))}
+        return await write_slot_samples(self._work, samples)
 
     async def _fold(
         self,
@@ -105,8 +99,8 @@ class LookStore:
             written = placed.get(looks[0].monitor.series_id, ())
             before = locked[monitor_id]
             one = folded[monitor_id] = fold_looks(before.standing, looks)
-            states[monitor_id] = _new_state(one, before, written)
-            events += [_told(monitor_id, sample) for sample in written]
+            states[monitor_id] = state_with(one.standing, before, written)
+            events += [told(monitor_id, sample) for sample in written]
         changes = [(monitor_id, change) for monitor_id, one in folded.items() for change in one.changes]
         await self._states.add_spans(changes)
         await self._states.update(states)
@@ -122,21 +116,6 @@ class LookStore:
         await schedules.add_gaps([gap for gap in gaps if gap.monitor_id in present])
 
 
-def _new_state(folded: FoldedLooks, before: LockedState, written: Sequence[PlacedSample]) -> NewState:
-    """The state with its newest sample; one that is older than the newest before is not among the beats."""
-    newer = [each for each in written if before.sampled_at is None or each.ts > before.sampled_at]
-    if not newer:
-        return NewState(folded.standing)
-    newest = newer[-1]
-    beats = [Beat(each.ts, each.sample.reading.outcome, each.value) for each in newer[: -MAX_BEATS - 1 : -1]]
-    return NewState(folded.standing, newest.ts, newest.value, newest.sample.reading.outcome, pack_beats(beats))
-
-
 def _paused_gap(taken: TakenLook) -> Gap:
     slot = taken.visit.slot
     return Gap(taken.monitor.monitor_id, slot, slot, 1, GapReason.PAUSED)
-
-
-def _told(monitor_id: UUID, placed: PlacedSample) -> SampleTold:
-    reading = placed.sample.reading
-    return SampleTold(monitor_id, placed.ts, reading.outcome, placed.value, reading.code)
