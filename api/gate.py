@@ -11,6 +11,8 @@ from api.ping_urls import is_ping_path
 from api.problems import ProblemError
 from shared.domain.access import LOCAL, PINGER, Principal, Scope
 
+MERGE_PATCH = b"application/merge-patch+json"
+"""How a patch may be declared, too (RFC 7396)."""
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
 _ADMIN_PATHS = ("/api/v1/keys", "/api/v1/ping-keys", "/api/v1/admin/")
@@ -45,7 +47,7 @@ class Gate:
             if method not in READING_METHODS:
                 check_origin(headers)
         if method not in READING_METHODS:
-            self._check_body(headers)
+            self._check_body(headers, method)
         return principal
 
     def scope_needed(self, method: str, path: str) -> Scope | None:
@@ -79,7 +81,7 @@ class Gate:
             )
         return principal
 
-    def _check_body(self, headers: dict[bytes, bytes]) -> None:
+    def _check_body(self, headers: dict[bytes, bytes], method: str) -> None:
         length = headers.get(b"content-length")
         if length is not None and int(length) > self._max_body_bytes:
             raise body_too_large(self._max_body_bytes)
@@ -88,7 +90,8 @@ class Gate:
         has_body = b"transfer-encoding" in headers or (length is not None and int(length) > 0)
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         # Requiring a type that a form cannot send keeps foreign pages from posting in a user's name.
-        if (has_body or media_type) and media_type != b"application/json":
+        is_json = media_type == b"application/json" or (method == "PATCH" and media_type == MERGE_PATCH)
+        if (has_body or media_type) and not is_json:
             raise ProblemError(problem_kinds.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
 
 

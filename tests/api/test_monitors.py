@@ -131,6 +131,22 @@ async def test_fields_are_patched(client: httpx2.AsyncClient) -> None:
     assert (seen["name"], seen["interval"], seen["version"]) == ("shop", "10s", 2)
 
 
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [("application/json", 200), ("application/merge-patch+json", 200), ("application/json-patch+json", 415)],
+)
+async def test_a_patch_is_declared_as_json_or_as_what_it_is(
+    client: httpx2.AsyncClient, media_type: str, status: int
+) -> None:
+    """RFC 7396 has a media type of its own; what is made anew is plain JSON."""
+    monitor = await made(client, SHOP)
+    headers = {"If-Match": "*", "Content-Type": media_type}
+    patch = await client.patch(monitor["links"]["self"], content='{"interval": "1m"}', headers=headers)
+    assert patch.status_code == status
+    merge = {"Content-Type": "application/merge-patch+json"}
+    assert (await client.put(MONITORS, content="{}", headers=merge)).status_code == 415
+
+
 async def test_a_cron_expression_takes_the_place_of_the_interval(client: httpx2.AsyncClient) -> None:
     """And the other way round; the next slot is the new schedule's at once."""
     monitor = await made(client, SHOP)
