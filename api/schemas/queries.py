@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,28 +73,58 @@ class CancelQuery(QueryModel):
     children: Annotated[bool, Field(description="Cancel all jobs that came of it, too.")] = False
 
 
-class StatsRequest(QueryModel):
-    """What to know of many samples."""
+class WindowQuery(QueryModel):
+    """From when to when."""
 
-    kind: Annotated[str | None, Field(description="Targets of this kind only.", examples=["http"])] = None
-    target: Annotated[str | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
-    label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
-    metric: Annotated[str, Field(max_length=100)] = "duration_ms"
     window: Annotated[
         Duration | None, Field(le=LONGEST_WINDOW, description="How long back from `end`; an hour unless told.")
     ] = None
     start: Moment | None = None
     end: Moment | None = None
+
+
+class MonitorStatsRequest(WindowQuery):
+    """What to know of a monitor's samples."""
+
+    metric: Annotated[str, Field(max_length=100)] = "duration_ms"
     bucket: Annotated[
         Duration | None, Field(le=LONGEST_WINDOW, description="Divide the window into spans of this length.")
     ] = None
-    by: Annotated[
-        str,
-        Field(pattern=r"^(kind|target|label:[a-zA-Z_][a-zA-Z0-9_]{0,62})$", description="What to group by."),
-    ] = "kind"
     percentiles: Annotated[
         str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?(,[0-9]{1,3}(\.[0-9]{1,6})?){0,19}$", examples=["50,99.9"])
     ] = "50,95,99"
+
+
+class StatsRequest(MonitorStatsRequest):
+    """What to know of many samples."""
+
+    kind: Annotated[str | None, Field(description="Targets of this kind only.", examples=["http"])] = None
+    target: Annotated[str | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
+    label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
+    monitor: list[UUID] = Field(default_factory=list, max_length=100, description="Any of these monitors.")
+    group: Annotated[str | None, Field(max_length=200, description="Monitors of this group.")] = None
+    by: Annotated[
+        str,
+        Field(pattern=r"^(kind|target|monitor|label:[a-zA-Z_][a-zA-Z0-9_]{0,62})$", description="What to group by."),
+    ] = "kind"
+
+
+class MonitorSampleQuery(QueryModel):
+    """Which of a monitor's samples to list."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+    limit: int = Field(default=100, ge=0, description="At most 1,000; more is cut, 0 is the default.")
+    cursor: Cursor = None
+
+
+class ExportQuery(WindowQuery):
+    """Which samples to export, and how they are written."""
+
+    format: Annotated[Literal["ndjson", "csv"], Field(description="A JSON object a line, or a table.")] = "ndjson"
+    label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
+    monitor: list[UUID] = Field(default_factory=list, max_length=100, description="Any of these monitors.")
+    group: Annotated[str | None, Field(max_length=200, description="Monitors of this group.")] = None
 
 
 def labels_of(terms: Sequence[str]) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """What statistics look like."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from api.schemas.jobs import View
 from shared.domain.statistics import Figures, StatsAnswer, StatsItem
+from shared.domain.summary import Summary
 
 
 class FiguresView(View):
@@ -30,12 +33,21 @@ class BucketView(FiguresView):
     start: datetime
 
 
+class StatsMonitorView(View):
+    """The monitor that a group is of."""
+
+    id: UUID
+    group: str
+    name: str
+
+
 class StatsItemView(FiguresView):
     """One group."""
 
     kind: str | None = None
     target: str | None = None
     label: str | None = None
+    monitor: StatsMonitorView | None = None
     buckets: list[BucketView] | None = None
 
 
@@ -49,6 +61,30 @@ class StatsView(View):
     percentiles: Literal["exact", "approximate"]
     error: float = Field(description="How far percentiles may be off, relative: 0.01 is 1 %.")
     truncated: bool = Field(description="Whether there are more groups than are shown.")
+
+
+class MonitorStatsView(FiguresView):
+    """What the samples of one monitor come to."""
+
+    buckets: list[BucketView] | None = None
+    metric: str
+    start: datetime
+    end: datetime
+    percentiles: Literal["exact", "approximate"]
+    error: float = Field(description="How far percentiles may be off, relative: 0.01 is 1 %.")
+
+
+def monitor_answer_json(answer: StatsAnswer, percentiles: Sequence[float]) -> dict[str, object]:
+    """The answer for a single monitor as `MonitorStatsView` describes it; zeros and nulls where it has no sample."""
+    nothing = StatsItem(None, None, None, Summary(outcomes={}).figures(percentiles))
+    return {
+        **_numbers_json(answer.items[0] if answer.items else nothing),
+        "metric": answer.metric,
+        "start": answer.start,
+        "end": answer.end,
+        "percentiles": answer.percentiles,
+        "error": answer.error,
+    }
 
 
 def answer_json(answer: StatsAnswer) -> dict[str, object]:
@@ -67,7 +103,14 @@ def answer_json(answer: StatsAnswer) -> dict[str, object]:
 def _item_json(item: StatsItem) -> dict[str, Any]:
     names = {"kind": item.kind, "target": item.target, "label": item.label}
     shown: dict[str, Any] = {name: value for name, value in names.items() if value is not None}
-    shown |= _figures_json(item.figures)
+    if item.monitor is not None:
+        key = item.monitor
+        shown["monitor"] = {"id": str(key.monitor_id), "group": key.group, "name": key.name}
+    return shown | _numbers_json(item)
+
+
+def _numbers_json(item: StatsItem) -> dict[str, Any]:
+    shown = _figures_json(item.figures)
     if item.buckets:
         shown["buckets"] = [{"start": bucket.start} | _figures_json(bucket.figures) for bucket in item.buckets]
     return shown

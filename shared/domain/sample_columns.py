@@ -46,6 +46,10 @@ class SampleColumns:
         first, last = np.searchsorted(self.moments, [microseconds_of(start), microseconds_of(end)]).tolist()
         return self._part(slice(first, last))
 
+    def last(self, count: int) -> "SampleColumns":
+        """The newest of them, as many as `count`, which is at least one."""
+        return self._part(slice(-count, None))
+
     def packed_metrics(self, index: int) -> list[float | None]:
         """The packed metrics of one sample as a row has them: None where absent, and nothing behind the last."""
         last = max(self.values, default=0)

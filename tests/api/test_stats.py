@@ -76,7 +76,7 @@ class TestQuestion:
         ("start=2026-11-21T11:00:00Z&end=2026-11-21T12:00:00Z&window=1h", "window"),
         ("window=0s", None),
         ("window=1y&bucket=1s", None),
-        ("group=kind", "group"),
+        ("groups=kind", "groups"),
     ],
 )
 async def test_a_wrong_question_is_refused(client: httpx2.AsyncClient, query: str, parameter: str | None) -> None:
