@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.domain.monitors import Monitor, MonitorSpec
+from shared.domain.standing import MonitorState
 from shared.domain.target_documents import WrongPlaceError
 
 MAX_MONITORS = 200_000
@@ -47,6 +48,11 @@ class MonitorDraft:
     spec: MonitorSpec
     target: KeptTarget
     owner: str | None = None
+
+    @property
+    def first_state(self) -> MonitorState:
+        """How it stands once it is made."""
+        return MonitorState.PAUSED if self.spec.paused else MonitorState.PENDING
 
 
 @dataclass(frozen=True, slots=True)

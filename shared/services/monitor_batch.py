@@ -67,7 +67,7 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
         made = await writer.insert(decisions.inserts, origin=Origin(now, by))
         if len(made) < len(decisions.inserts):
             raise NameTakenError
-    return told
+    return told + [StateTold(draft.monitor_id, now, draft.first_state) for draft in decisions.inserts]
 
 
 async def _update_heartbeats(work: UnitOfWork, drafts: Sequence[MonitorDraft], *, now: datetime) -> None:

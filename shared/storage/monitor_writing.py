@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from shared.domain.heartbeats import HeartbeatTarget
 from shared.domain.monitor_changes import MonitorDraft
 from shared.domain.monitors import DEFAULT_INTERVAL
-from shared.domain.standing import MonitorState
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat_store import HeartbeatStore, NewHeartbeat
 
@@ -134,7 +133,7 @@ class MonitorWriter:
 
     async def _add_states(self, drafts: Sequence[MonitorDraft], *, now: datetime) -> None:
         ids = [draft.monitor_id for draft in drafts]
-        states = [(MonitorState.PAUSED if draft.spec.paused else MonitorState.PENDING).code for draft in drafts]
+        states = [draft.first_state.code for draft in drafts]
         await self._work.run(
             """
             insert into monitor_states (monitor_id, since, state)
