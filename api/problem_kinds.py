@@ -92,24 +92,18 @@ JOB_ALREADY_REQUEUED = ProblemKind(
     "The job was requeued already",
     "Follow the `job` named: it runs this one anew, and can be requeued itself when it has ended.",
 )
+JOB_IS_ROUND = ProblemKind(
+    "job-is-round",
+    409,
+    "A round is not run anew",
+    "Its slots are over. Collect a monitor at once by `POST /api/v1/monitors/{id}:run`.",
+)
 MONITOR_EXISTS = ProblemKind(
     "monitor-exists",
     409,
     "There is a monitor of this name in this group",
     "Change the `monitor` named by `PATCH`, take another name, or send it by `PUT /api/v1/monitors`, which makes or "
     "changes it.",
-)
-PLAN_OUTDATED = ProblemKind(
-    "plan-outdated",
-    409,
-    "The plan is no longer what would be done",
-    "Plan again by `POST /api/v1/monitors:plan`, look at what has changed, and apply with the new digest.",
-)
-PLAN_CONFLICT = ProblemKind(
-    "plan-conflict",
-    409,
-    "The plan names monitors that belong to others, or would change their kind",
-    "See `changes`. Take them over by `adopt`, or give yours other names.",
 )
 PLAN_OUTDATED = ProblemKind(
     "plan-outdated",
@@ -263,11 +257,10 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             JOB_ALREADY_DONE,
             JOB_NOT_DONE,
             JOB_ALREADY_REQUEUED,
+            JOB_IS_ROUND,
             UNIQUE_KEY_TAKEN,
             JOB_EXPIRED,
             MONITOR_EXISTS,
-            PLAN_OUTDATED,
-            PLAN_CONFLICT,
             PLAN_OUTDATED,
             PLAN_CONFLICT,
             TOO_MANY_MONITORS,

@@ -57,6 +57,8 @@ async def requeue_job(job_id: UUID, request: Request) -> Response:
     if answer.outcome is RequeueOutcome.NOT_DONE:
         state = answer.job.state.value
         raise ProblemError(problem_kinds.JOB_NOT_DONE, f"The job is {state}.", members={"state": state})
+    if answer.outcome is RequeueOutcome.IS_ROUND:
+        raise ProblemError(problem_kinds.JOB_IS_ROUND, "The job was a round of scheduled collection.")
     if answer.outcome is RequeueOutcome.ALREADY_REQUEUED:
         raise ProblemError(
             problem_kinds.JOB_ALREADY_REQUEUED,

@@ -121,3 +121,8 @@ class JobFilter:
     unique_key: str | None = None
     limit_key: str | None = None
     fingerprint: str | None = None
+
+    @property
+    def finds_rounds(self) -> bool:
+        """Whether rounds are among them: they are very many, and found where they are asked for, or one failure is."""
+        return self.kind is JobKind.ROUND or self.fingerprint is not None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from shared.domain.jobs import Job
+from shared.domain.jobs import Job, JobKind
 from shared.domain.requeue import RequeueChanges, RequeueFilter
 from shared.services.announcer import Announcer
 from shared.storage.database import Database
@@ -23,6 +23,8 @@ class RequeueOutcome(StrEnum):
     NOT_DONE = "not_done"
     ALREADY_REQUEUED = "already_requeued"
     """Another job runs it anew; that one can be requeued when it has ended."""
+    IS_ROUND = "is_round"
+    """Its slots are over, and told as missed where they were not collected."""
     NOT_FOUND = "not_found"
 
 
@@ -54,6 +56,8 @@ class Requeue:
             return RequeueAnswer(RequeueOutcome.REQUEUED, job)
         if new_id is not None:
             return RequeueAnswer(RequeueOutcome.ALREADY_REQUEUED, job)
+        if job and job.is_done and job.kind is JobKind.ROUND:
+            return RequeueAnswer(RequeueOutcome.IS_ROUND, job)
         return RequeueAnswer(RequeueOutcome.NOT_DONE if job else RequeueOutcome.NOT_FOUND, job)
 
     async def count(self, wanted: RequeueFilter, *, at_most: int) -> int:

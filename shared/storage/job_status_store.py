@@ -74,6 +74,7 @@ def _terms_of(wanted: JobFilter, *, before: UUID | None) -> Iterator[tuple[str, 
     values: tuple[tuple[str, object], ...] = (
         ("state = any({}::text[])", sorted(state.value for state in wanted.states) or None),
         ("kind = {}", wanted.kind and wanted.kind.value),
+        ("kind <> {}", None if wanted.finds_rounds else JobKind.ROUND.value),
         (
             "labels <> '{{}}'::jsonb and labels @> {}::jsonb",
             msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,

@@ -76,7 +76,7 @@ class RequeueStore:
                    case when $8 then j.unique_key end, j.limit_key, $7, j.completion, j.traceparent, j.job_id,
                    coalesce(j.effect_id, j.job_id), case when due.at <= now() then now() end, now(), now()
             from unnest($1::uuid[], $2::uuid[]) as n (old_id, new_id)
-            join jobs j on j.job_id = n.old_id and j.state in ({TERMINAL_LIST})
+            join jobs j on j.job_id = n.old_id and j.state in ({TERMINAL_LIST}) and j.kind <> '{JobKind.ROUND.value}'
             cross join (select greatest($4::timestamptz, now()) as at) due
             order by case when $8 then j.unique_key end, j.job_id
             on conflict do nothing
@@ -157,7 +157,7 @@ def _matching(wanted: RequeueFilter) -> tuple[str, list[object]]:
     )
     narrowing = [(term, value) for term, value in terms if value is not None]
     where = [
-        f"j.state in ({states}) and j.kind <> '{JobKind.REQUEUE.value}'",
+        f"j.state in ({states}) and j.kind not in ('{JobKind.REQUEUE.value}', '{JobKind.ROUND.value}')",
         "not exists (select from jobs newer where newer.requeue_of = j.job_id)",
         *(term.format(f"${place}") for place, (term, _) in enumerate(narrowing, start=1)),
     ]
