@@ -21,6 +21,9 @@ Publish = Callable[[Sequence[LiveEvent]], None]
 MAX_PENDING = 20_000
 """How many results may wait for a commit; beyond it rounds wait, each with a hundred looks at most."""
 MAX_BATCH = 500
+PACE_SECONDS = 0.1
+"""The least time between two flushes: the first result after a quiet time is written at once, and those that trickle in
+share the next flush. A flush of one costs as much CPU as a look."""
 RETRY_SECONDS = 1.0
 LEAST_TRIES = 5
 """How often a result is tried that something else than the database's absence is in the way of."""
@@ -42,7 +45,9 @@ class Recorder:
         self._database = database
         self._publish = publish
         self._note_look = note_look
-        self._commits = GroupCommit(self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH)
+        self._commits = GroupCommit(
+            self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH, pace_seconds=PACE_SECONDS
+        )
 
     async def record(self, looked: Looked) -> bool:
         """Wait until this is committed, however long the database is away; False when the round's lease is lost.

@@ -1,6 +1,7 @@
 """Group commit: what arrives while a flush is in flight shares the next one, so many pay for one commit."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
@@ -17,7 +18,10 @@ class BufferFullError(Exception):
 
 
 class GroupCommit(Generic[ItemT, ResultT]):
-    """Natural batching with exactly one flush in flight and no timer: a lonely item is flushed at once.
+    """Natural batching with exactly one flush in flight: a lonely item is flushed at once.
+
+    There is no timer, unless a `pace_seconds` is asked for: then flushes begin that far apart, as long as what arrives
+    meanwhile fits into the next one. It is for items that trickle in and that nobody waits for.
 
     `flush` takes the items of one transaction and returns as many results in their order. When it fails on a batch
     for a reason that lies in the data, its items are tried one by one, so that a bad one fails alone.
@@ -30,11 +34,13 @@ class GroupCommit(Generic[ItemT, ResultT]):
         max_pending: int,
         max_batch: int = 1000,
         timeout_seconds: float = 10.0,
+        pace_seconds: float = 0.0,
     ) -> None:
         self._flush = flush
         self._max_pending = max_pending
         self._max_batch = max_batch
         self._timeout_seconds = timeout_seconds
+        self._pace_seconds = pace_seconds
         self._pending: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
         self._flusher: asyncio.Task[None] | None = None
 
@@ -77,8 +83,12 @@ class GroupCommit(Generic[ItemT, ResultT]):
     async def _run(self) -> None:
         try:
             while self._pending:
+                began_at = time.monotonic()
                 size = min(len(self._pending), self._max_batch)
                 await self._flush_batch([self._pending.popleft() for _ in range(size)])
+                rest_seconds = began_at + self._pace_seconds - time.monotonic()
+                if rest_seconds > 0 and len(self._pending) < self._max_batch:
+                    await asyncio.sleep(rest_seconds)
         finally:
             self._flusher = None
 

@@ -108,3 +108,28 @@ async def test_a_flush_carries_nothing_of_whoever_came_first() -> None:
     with structlog.contextvars.bound_contextvars(job_id="the first"):
         await GroupCommit(flush, max_pending=10).submit(1)
     assert bound == [{}]
+
+
+async def test_with_a_pace_what_trickles_in_shares_a_flush() -> None:
+    """The first item is flushed at once; those that come while it rests wait together, and no longer than that."""
+    store = Store()
+    commits = GroupCommit(store.flush, max_pending=100, pace_seconds=0.05)
+    assert await commits.submit(0) == 0
+    began_at = asyncio.get_running_loop().time()
+    for item in range(1, 6):
+        commits.add(item)
+        await asyncio.sleep(0)
+    await commits.drain()
+    assert store.batches == [[0], [1, 2, 3, 4, 5]]
+    assert asyncio.get_running_loop().time() - began_at < 10
+
+
+async def test_a_full_batch_does_not_rest() -> None:
+    """More is there than one flush takes."""
+    store = Store()
+    commits = GroupCommit(store.flush, max_pending=100, max_batch=2, pace_seconds=3600)
+    futures = [commits.add(item) for item in range(4)]
+    async with asyncio.timeout(60):
+        assert await asyncio.gather(*futures) == [0, 10, 20, 30]
+    assert commits._flusher is not None
+    commits._flusher.cancel()
