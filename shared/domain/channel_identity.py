@@ -31,6 +31,16 @@ def has_channel_secrets(channel: Channel | CompletionWebhook) -> bool:
             assert_never(channel)
 
 
+def channel_secrets_of(channel: WebhookChannel) -> list[str]:
+    """What of a webhook must not be told on when the receiver sends it back to us: password, path and query."""
+    try:
+        parts = urlsplit(channel.url)
+    except ValueError:
+        return [channel.url]
+    query = [value for _, _, value in (each.partition("=") for each in parts.query.split("&"))]
+    return [parts.path.strip("/"), *query, parts.password or ""]
+
+
 def _origin(url: str) -> str:
     try:
         parts = urlsplit(url)

@@ -1,7 +1,7 @@
 """Which names hold secrets, so that their values are shown as `***`; a reference to a secret is shown as it is."""
 
 import re
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from shared.domain.secret_references import mask_literals, names_in
 
@@ -34,6 +34,18 @@ def has_url_secrets(url: str) -> bool:
     except ValueError:
         return True
     return "@" in parts.netloc or any(looks_secret(each.partition("=")[0]) for each in parts.query.split("&"))
+
+
+def secret_parts_of(url: str) -> list[str]:
+    """The password in an address, as it is and decoded, and the values of query parameters that look secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return []
+    values = [
+        value for name, _, value in (each.partition("=") for each in parts.query.split("&")) if looks_secret(name)
+    ]
+    return [part for text in (parts.password or "", *values) for part in (text, unquote(text))]
 
 
 def mask_url(url: str) -> str:

@@ -1,18 +1,18 @@
 """Which targets hold secrets, which secrets they name, and the targets with the secrets filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from shared.domain.dsn import parse_dsn
-from shared.domain.masking import MASK, has_url_secrets
+from shared.domain.masking import MASK, has_url_secrets, looks_secret, secret_parts_of
 from shared.domain.secret_references import names_in, replace_references
 from shared.domain.target_identity import display_name
 from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, Target
 
-SHORTEST_SCRUBBED = 4
+SHORTEST_SCRUBBED = 6
 """A shorter value is found in too many innocent words."""
 
 
@@ -93,9 +93,36 @@ def _filled_fields(target: Target, values: Mapping[str, str]) -> dict[str, objec
             assert_never(target)
 
 
-def scrub(text: str, values: Mapping[str, str]) -> str:
-    """The text without the values, which a server may have sent back to us."""
-    for value in values.values():
-        if len(value) >= SHORTEST_SCRUBBED:
-            text = text.replace(value, MASK).replace(quote(value, safe=""), MASK)
+def secret_texts_of(target: Target) -> list[str]:
+    """What is not told on when a server sends it back to us: passwords, secret headers and parameters, the body."""
+    match target:
+        case HttpTarget():
+            headers = (text.get_secret_value() for name, text in target.headers.items() if looks_secret(name))
+            # A server may repeat the credential without the scheme before it.
+            credentials = [part for text in headers for part in (text, text.rpartition(" ")[2])]
+            return [*secret_parts_of(target.url), *credentials, *([] if target.body is None else [target.body])]
+        case DatabaseTarget():
+            return [parse_dsn(target.dsn.get_secret_value()).password]
+        case FileTarget():
+            return []
+        case _:
+            assert_never(target)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, as they are, percent-encoded, or cut off by an ellipsis."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) < SHORTEST_SCRUBBED:
+            continue
+        for written in {secret, quote(secret, safe="")}:
+            text = _without_beginning(text.replace(written, MASK), written)
+    return text
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """The text without a beginning of the secret just before an ellipsis, where what was said has been cut."""
+    if "…" not in text:
+        return text
+    for length in range(len(secret) - 1, SHORTEST_SCRUBBED - 1, -1):
+        text = text.replace(f"{secret[:length]}…", f"{MASK}…")
     return text

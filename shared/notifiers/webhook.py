@@ -8,8 +8,10 @@ import orjson
 from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
+from shared.domain.channel_identity import channel_secrets_of
 from shared.domain.jobs import Failure
 from shared.domain.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
+from shared.domain.secrets import scrub
 from shared.notifiers.base import Delivery
 from shared.notifiers.retry_after import parse_retry_after
 from shared.telemetry import with_traceparent
@@ -54,8 +56,8 @@ class WebhookNotifier:
         )
         if isinstance(result, HttpFault):
             is_permanent = result.code in _PERMANENT_FAULTS
-            return Delivery(_detail(result), Failure(result.code, result.message, is_permanent=is_permanent))
-        return Delivery(_detail(result), classify_answer(result, now=self._clock()))
+            return Delivery(_detail(result, channel), Failure(result.code, result.message, is_permanent=is_permanent))
+        return Delivery(_detail(result, channel), classify_answer(result, now=self._clock()))
 
     async def close(self) -> None:
         """Close the client."""
@@ -100,11 +102,15 @@ def _sign(channel: WebhookChannel, body: bytes, *, notification_id: UUID, now: d
     return {**headers, "webhook-signature": signature}
 
 
-def _detail(result: HttpAnswer | HttpFault) -> dict[str, Any]:
-    """What is kept with the attempt; NUL is replaced, which PostgreSQL's text cannot hold."""
+def _detail(result: HttpAnswer | HttpFault, channel: WebhookChannel) -> dict[str, Any]:
+    """What is kept with the attempt, without the parts of the address that are secret and that the answer may repeat.
+
+    NUL is replaced, which PostgreSQL's text cannot hold.
+    """
     detail: dict[str, Any] = {"status": result.trace.status, "duration_ms": result.trace.duration_ms}
     if isinstance(result, HttpAnswer):
-        detail["answer"] = result.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
+        answer = result.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
+        detail["answer"] = scrub(answer, channel_secrets_of(channel))
     if result.trace.remote_address is not None:
         detail["remote_address"] = result.trace.remote_address
     return detail

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -17,7 +17,7 @@ from shared.domain.judgement import Expectations, Verdict, expect, judge
 from shared.domain.kinds import METRICS
 from shared.domain.observation import Blame, Fault, Observation
 from shared.domain.outcome import Outcome, Reading
-from shared.domain.secrets import SecretMissingError, fill, scrub, secret_names_of
+from shared.domain.secrets import SecretMissingError, fill, scrub, secret_names_of, secret_texts_of
 from shared.domain.target_identity import display_name, endpoint_of, host_of
 from shared.domain.targets import DatabaseTarget, FileTarget, Target
 from shared.services.collection_slots import CollectionSlots, NoSlotError
@@ -130,11 +130,11 @@ class Collection:
         """Try until the target is not down or its retries are used up; the last try is what counts.
 
         With free slots each try takes at most the target's timeout and `OVERRUN_SECONDS`. The secrets that the target
-        names are filled in first, and scrubbed from what is said of it.
+        names are filled in first; no secret of it is told on by what is said of it.
         """
         names = secret_names_of(target)
         if not names:
-            return await self._examine_filled(target, on_start)
+            return _scrubbed(await self._examine_filled(target, on_start), target)
         try:
             values = {} if self._secrets is None else await self._secrets.load(names)
             filled = fill(target, values)
@@ -142,8 +142,7 @@ class Collection:
             return self._fail(target, Fault("secret_missing", str(error), Blame.OURS))
         except StorageUnavailableError:
             return self._fail(target, _SECRETS_AWAY)
-        examination = await self._examine_filled(filled, on_start)
-        return _scrubbed(examination, values)
+        return _scrubbed(await self._examine_filled(filled, on_start), filled, values=values.values())
 
     def _fail(self, target: Target, fault: Fault) -> Examination:
         """What is known of a target that could not be looked at."""
@@ -250,11 +249,13 @@ def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime
     )
 
 
-def _scrubbed(examination: Examination, values: Mapping[str, str]) -> Examination:
+def _scrubbed(examination: Examination, target: Target, *, values: Iterable[str] = ()) -> Examination:
+    """The examination, whose message tells nothing secret that a server has sent back to us."""
     reading = examination.reading
     if reading.message is None:
         return examination
-    return replace(examination, reading=replace(reading, message=scrub(reading.message, values)))
+    message = scrub(reading.message, [*secret_texts_of(target), *values])
+    return replace(examination, reading=replace(reading, message=message))
 
 
 def _with_tries(examination: Examination, tries: int, *, kind: str) -> Examination:

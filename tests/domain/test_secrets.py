@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.dsn import parse_dsn
-from shared.domain.secrets import SecretMissingError, fill, has_secrets, scrub, secret_names_of
+from shared.domain.secrets import SecretMissingError, fill, has_secrets, scrub, secret_names_of, secret_texts_of
 from shared.domain.target_identity import display_name, identity_of, mask_target
 from shared.domain.targets import DatabaseTarget, HttpTarget, Target
 
@@ -144,5 +144,19 @@ def test_a_changed_secret_keeps_the_series() -> None:
 
 
 def test_values_are_scrubbed_from_what_a_server_says() -> None:
-    """Plain and percent-encoded; what is too short is left."""
-    assert scrub("[BODY] was a b/c and a%20b%2Fc and xy", {"A": "a b/c", "B": "xy"}) == "[BODY] was *** and *** and xy"
+    """Plain, percent-encoded or cut; what is too short is left."""
+    said = "[BODY] was hunter 2/x and hunter%202%2Fx and xy and hunter …"
+    assert scrub(said, ["xy", "hunter 2/x"]) == "[BODY] was *** and *** and xy and ***…"
+
+
+def test_what_a_server_could_send_back_is_known() -> None:
+    """Credentials with and without their scheme, passwords as they are and decoded, the body."""
+    target = http(
+        "https://u:a%20b@h.example/?token=t%2F1&q=2",
+        headers={"Authorization": "Bearer hunter2", "Accept": "*/*"},
+        body="hello",
+    )
+    assert secret_texts_of(target) == ["a%20b", "a b", "t%2F1", "t/1", "Bearer hunter2", "hunter2", "hello"]
+    assert secret_texts_of(http("https://a:b@[::1/")) == []
+    assert secret_texts_of(database("postgresql://u:hunter%202@h/d")) == ["hunter 2"]
+    assert secret_texts_of(TARGETS.validate_python({"kind": "file", "path": "/tmp/x"})) == []
