@@ -69,9 +69,11 @@ class Heartbeats:
             signs = LifeSignStore(work)
             await signs.begin()
             overdue = await signs.find_overdue(limit=WATCH_BATCH)
-            if not overdue:
+            # One may have been paused before its row was ours.
+            found = (await signs.lock(overdue)).items() if overdue else ()
+            locked = {monitor_id: each for monitor_id, each in found if each.watched.heartbeat.expected_at is not None}
+            if not locked:
                 return 0
-            locked = await signs.lock(overdue)
             heard = await ListeningStore(work).read(since=_armed_since(locked))
             folded = {
                 monitor_id: fold_overdue(each.watched, now=heard.now, ears=heard.ears)

@@ -39,7 +39,7 @@ class LifeSignStore:
         await self._work.run("select pg_advisory_xact_lock_shared($1)", SAMPLE_WRITERS)
 
     async def find_overdue(self, *, limit: int) -> list[UUID]:
-        """Heartbeats that nothing was heard of in time, the longest overdue first; their monitors cannot be deleted.
+        """Heartbeats that nothing was heard of in time, the longest overdue first.
 
         Nobody else finds any until the commit, and none are found while somebody else is at it.
         """
@@ -48,16 +48,17 @@ class LifeSignStore:
             return []
         rows = await self._work.fetch(
             """
-            select m.monitor_id from heartbeats h join monitors m using (monitor_id)
-            where h.expected_at < now()
-            order by h.expected_at limit $1 for key share of m skip locked
+            select monitor_id from heartbeats where expected_at < now() order by expected_at limit $1
             """,
             limit,
         )
         return [row.monitor_id for row in rows]
 
     async def lock(self, monitor_ids: Sequence[UUID]) -> dict[UUID, LockedHeartbeat]:
-        """The heartbeats of monitors that cannot be deleted, with their states."""
+        """The heartbeats among these monitors with their states, locked in the order of ids, states first.
+
+        Who deletes a monitor locks its state before it does: so none is deleted until the commit.
+        """
         states = await self._states.lock(monitor_ids)
         rows = await self._work.fetch(
             f"""

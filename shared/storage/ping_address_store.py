@@ -24,13 +24,11 @@ class PingAddressStore:
         self._work = work
 
     async def find(self, addresses: Collection[PingAddress]) -> FoundAddresses:
-        """The monitors that the addresses lead to, which cannot be deleted until the commit."""
+        """The monitors that the addresses lead to; they may be gone when they are locked."""
         rows = await self._work.fetch(
             """
-            select h.monitor_id, h.ping_id::text, h.push_token, h.slug
-            from heartbeats h join monitors m using (monitor_id)
+            select h.monitor_id, h.ping_id::text, h.push_token, h.slug from heartbeats h
             where h.ping_id = any($1::uuid[]) or h.push_token = any($2::text[]) or h.slug = any($3::text[])
-            order by h.monitor_id for key share of m
             """,
             _names(addresses, Door.PING_ID),
             _names(addresses, Door.PUSH_TOKEN),

@@ -108,8 +108,8 @@ class HeartbeatSite:
 
 
 _MOMENTS = {
-    "heartbeats": ("pinged_at", "armed_at", "expected_at", "started_at"),
     "monitor_states": ("since", "covered_until", "last_at", "sampled_at"),
+    "heartbeats": ("pinged_at", "armed_at", "expected_at", "started_at"),
     "pings": ("at",),
     "state_spans": ("started_at",),
 }
