@@ -44,6 +44,10 @@ class TestWithoutDatabase:
             ("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000", None),
             ("GET", "/api/v1/jobs", None),
             ("GET", "/api/v1/keys", None),
+            ("GET", "/api/v1/ping-keys", None),
+            ("GET", "/ping/00000000-0000-4000-8000-000000000000", None),
+            ("GET", "/ping/abcdefghijklmnopqrstuv/backup", None),
+            ("GET", "/api/push/token", None),
         ],
     )
     async def test_everything_is_refused_with_a_time_to_come_back(
