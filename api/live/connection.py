@@ -1,7 +1,7 @@
 """What a stream needs of its connection: that it was left, and to break it off when nothing can be sent."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -45,11 +45,15 @@ def watch(receive: Receive, bell: asyncio.Event, *, left: str) -> "asyncio.Task[
     return task
 
 
+def breaker_of(scope: Mapping[str, Any]) -> Callable[[], None]:
+    """What breaks the connection off at once, without sending what waits."""
+    found: Callable[[], None] = scope.get(ABORT, lambda: None)
+    return found
+
+
 async def break_off(scope: Mapping[str, Any], gone: "asyncio.Task[None]") -> None:
     """End a connection without sending anything more, since that would have to wait."""
-    abort = scope.get(ABORT)
-    if abort is not None:
-        abort()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GONE_SECONDS):
-                await asyncio.shield(gone)
+    breaker_of(scope)()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GONE_SECONDS):
+            await asyncio.shield(gone)

@@ -1,7 +1,7 @@
 """The process's one ear on the live stream, and all who watch."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from api import problem_kinds
@@ -85,7 +85,9 @@ class LiveHub:
             self._count -= 1
             gauge.dec()
 
-    async def subscribe(self, wanted: LiveFilter, *, after: str | None, bell: asyncio.Event) -> Subscription:
+    async def subscribe(
+        self, wanted: LiveFilter, *, after: str | None, bell: asyncio.Event, on_cut: Callable[[], None]
+    ) -> Subscription:
         """Begin to hand events to a watcher: those after the id `after` first, if they are all still there.
 
         Raises:
@@ -98,7 +100,7 @@ class LiveHub:
         if place is not None and place > self.place:
             await self._reach(place)
         # Nothing is awaited from here on, so that no event comes between what was missed and what is new.
-        subscription = Subscription(wanted, bell, directory=self._directory)
+        subscription = Subscription(wanted, bell=bell, on_cut=on_cut, directory=self._directory)
         self._begin_with(subscription, place, is_resumed=after is not None)
         self._views.add(subscription)
         return subscription

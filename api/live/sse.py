@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.exchange import exchange_of
-from api.live.connection import BlockedError, break_off, watch, write
+from api.live.connection import BlockedError, break_off, breaker_of, watch, write
 from api.live.hub import LiveHub
 from api.live.subscription import Subscription
 from shared.domain.live_filters import LiveFilter
@@ -50,7 +50,9 @@ class EventStream(Response):
                 await _start(send)
                 await send({"type": "http.response.body"})
                 return
-            subscription = await self._hub.subscribe(self._wanted, after=self._after, bell=bell)
+            subscription = await self._hub.subscribe(
+                self._wanted, after=self._after, bell=bell, on_cut=breaker_of(scope)
+            )
             gone = watch(receive, bell, left="http.disconnect")
             try:
                 await _start(send)
@@ -91,12 +93,10 @@ class EventStream(Response):
 
     async def _end(self, subscription: Subscription, gone: "asyncio.Task[None]", scope: Scope, send: Send) -> None:
         """End the answer; of a client that is behind the connection, since an end would stand in line too."""
-        if gone.done():
-            return
         if subscription.is_cut:
             self._count_cut("behind")
             await break_off(scope, gone)
-        else:
+        elif not gone.done():
             await write(send, {"type": "http.response.body"})
 
     def _count_cut(self, why: str) -> None:

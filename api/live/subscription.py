@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from api.live.told import Bundle, Place, Told, tell
@@ -19,12 +19,19 @@ ENTRIES_AT_ONCE = 20
 
 
 class Subscription:
-    """Holds what one watcher is still to be sent. `bell` is set when there is something, or all is over."""
+    """Holds what one watcher is still to be sent.
 
-    def __init__(self, wanted: LiveFilter, bell: asyncio.Event, *, directory: MonitorDirectory) -> None:
+    `bell` is set when there is something, or all is over; `on_cut` is called when the watcher is too far behind, since
+    it may be in the middle of a write that does not come to an end.
+    """
+
+    def __init__(
+        self, wanted: LiveFilter, *, bell: asyncio.Event, on_cut: Callable[[], None], directory: MonitorDirectory
+    ) -> None:
         self.wanted = wanted
         self.is_cut = False
         self._bell = bell
+        self._on_cut = on_cut
         self._directory = directory
         self._missed: Iterator[Bundle] | None = None
         self._queue: deque[Bundle] = deque()
@@ -46,9 +53,12 @@ class Subscription:
         """Add new events, or cut the watcher when it is too far behind."""
         self._events += len(bundle.events)
         self._bytes += bundle.size
+        if self.is_cut:
+            return
         if self._events > MAX_QUEUED_EVENTS or self._bytes > MAX_QUEUED_BYTES:
             self.is_cut = True
             self._queue.clear()
+            self._on_cut()
         else:
             self._queue.append(bundle)
         self._bell.set()

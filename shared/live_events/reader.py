@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from shared.broker import REDIS_AWAY
 from shared.live_events.wire import FIELD, STREAM, encode_batch
 
-BLOCK_MS = 3_000
-"""How long one read waits; less than the socket's own time-out, so that silence is told from a dead connection."""
+BLOCK_MS = 1_000
+"""How long one read waits, and after how long a wiped Redis is noticed at the latest."""
 
 READ_ENTRIES = 500
 RECONNECT_SECONDS = 0.5
@@ -55,8 +55,8 @@ class LiveReader:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._position: EntryId | None = None
-        self._anchor: EntryId | None = None
+        self._position: Entry | None = None
+        self._anchor: Entry | None = None
 
     async def follow(self, follower: Follower) -> None:
         """Tell the follower of each entry, in order and each once, until cancelled.
@@ -85,9 +85,9 @@ class LiveReader:
             await self._redis.xadd(STREAM, {FIELD: encode_batch(())})
             past = _entries(await self._redis.xrevrange(STREAM, count=READ_ENTRIES))
         follower.begin(past[::-1])
-        self._position = self._anchor = past[0].entry_id
+        self._position = self._anchor = past[0]
 
-    async def _go_on(self, follower: Follower, anchor: EntryId, position: EntryId) -> None:
+    async def _go_on(self, follower: Follower, anchor: Entry, position: Entry) -> None:
         is_there, entries = await self._read(anchor, position)
         if not is_there:
             _log.warning("live_events_began_anew")
@@ -95,19 +95,20 @@ class LiveReader:
             return
         self._anchor = position
         if entries:
-            self._position = entries[-1].entry_id
+            self._position = entries[-1]
             await follower.hear(entries)
 
-    async def _read(self, anchor: EntryId, position: EntryId) -> tuple[bool, list[Entry]]:
+    async def _read(self, anchor: Entry, position: Entry) -> tuple[bool, list[Entry]]:
         """What follows `position`, and whether `anchor`, which was read before it, was still there just then.
 
-        A wiped stream goes on with larger ids, so that only an entry that is missing tells of it.
+        A wiped stream goes on with larger ids, or in the same millisecond with the same ones, so that only an entry
+        that is missing, or another one, tells of it.
         """
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.xrange(STREAM, str(anchor), str(anchor))
-        pipeline.xread({STREAM: str(position)}, count=READ_ENTRIES, block=BLOCK_MS)
+        pipeline.xrange(STREAM, str(anchor.entry_id), str(anchor.entry_id))
+        pipeline.xread({STREAM: str(position.entry_id)}, count=READ_ENTRIES, block=BLOCK_MS)
         found, streams = await pipeline.execute()
-        return bool(found), _entries(streams[0][1]) if streams else []
+        return _entries(found) == [anchor], _entries(streams[0][1]) if streams else []
 
 
 def _entries(found: Sequence[Any]) -> list[Entry]:
