@@ -164,6 +164,11 @@ class Settings(BaseSettings):
     sample_days: int = Field(
         default=400, ge=2, le=36_500, description="How many days single samples are kept, packed ones too."
     )
+    storage_cap: str = Field(
+        default="0",
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?( ?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB))?$",
+        description="How much room samples may take, e.g. `20GB`; the oldest months beyond it are dropped. 0 for any.",
+    )
     hour_days: int = Field(default=100, ge=2, le=36_500, description="How many days hourly roll-ups are kept.")
     smtp_url: SecretStr | None = Field(
         default=None,

@@ -17,6 +17,7 @@ from shared.domain.egress import EgressPolicy
 from shared.domain.jobs import JobKind
 from shared.domain.looks import TakenLook
 from shared.domain.steps import StepHook, no_hook
+from shared.domain.storage_cap import parse_size
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.services.collect_work import CollectWork
@@ -43,6 +44,7 @@ from shared.services.round_work import RoundWork
 from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
 from shared.services.secrets import SecretValues
 from shared.services.silence import Silence
+from shared.services.storage_cap import StorageCap
 from shared.services.vitals import Vitals
 from shared.settings import Settings
 from shared.storage.series_store import SeriesDirectory
@@ -82,8 +84,10 @@ class WorkerServices:
     retention: Retention
     rollups: Rollups
     compaction: Compaction
+    storage_cap: StorageCap
     collection: Collection
     recorder: Recorder
+    round_work: RoundWork
     silence: Silence
     canaries: Canaries
     notifiers: Mapping[str, Notifier[Any]]
@@ -121,13 +125,14 @@ class WorkerServices:
         )
         recorder = Recorder(context.database, context.live.publish_soon, note_look=partial(_note_look, leases.vitals))
         job_secrets = JobSecrets(context.vault)
+        round_work = RoundWork(
+            context.database, collection, targets=RoundTargets(context.database, context.vault), recorder=recorder
+        )
         works: dict[JobKind, JobWork] = {
             JobKind.COLLECT: UnsealedWork(CollectWork(collection, SeriesDirectory(context.database)), job_secrets),
             JobKind.NOTIFY: UnsealedWork(NotifyWork(notifiers), job_secrets),
             JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
-            JobKind.ROUND: RoundWork(
-                context.database, collection, targets=RoundTargets(context.database, context.vault), recorder=recorder
-            ),
+            JobKind.ROUND: round_work,
         }
         return cls(
             context=context,
@@ -148,8 +153,10 @@ class WorkerServices:
             retention=Retention(context.database, job_days=context.settings.job_days),
             rollups=Rollups(context.database),
             compaction=Compaction(context.database, hot_days=context.settings.hot_days),
+            storage_cap=StorageCap(context.database, cap=parse_size(context.settings.storage_cap)),
             collection=collection,
             recorder=recorder,
+            round_work=round_work,
             canaries=canaries,
             silence=Silence(context.database, context.live.publish_soon),
             notifiers=notifiers,

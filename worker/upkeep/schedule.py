@@ -29,4 +29,5 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("silence", 30.0, services.silence.settle),
         Duty("roll_up", 30.0, services.roll_up),
         Duty("pack_days", 60.0, services.pack_days, breath_seconds=1.0),
+        Duty("cap_storage", 600.0, services.storage_cap.enforce),
     ]
