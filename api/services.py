@@ -18,11 +18,13 @@ from api.profiling import Profiling
 from api.readiness import Readiness
 from api.waiting import Waiting
 from shared.domain.access import LOCAL, Principal
+from shared.domain.storage_cap import parse_size
 from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.admission import Admission
 from shared.services.coverage import CoverageService
 from shared.services.capacity import CapacityService
+from shared.services.export import Export
 from shared.services.heartbeats import Heartbeats
 from shared.services.job_secrets import JobSecrets
 from shared.services.monitor_directory import MonitorDirectory
@@ -30,10 +32,14 @@ from shared.services.monitors import Monitors
 from shared.services.ping_keys import PingKeys
 from shared.services.provisioning import Provisioning
 from shared.services.queues import Queues
+from shared.services.storage_cap import StorageCap
 from shared.services.uptime import UptimeService
 from shared.tasks import end_tasks
 from shared.wiring import ProcessContext
 from shared.wiring.slots import slots_of
+
+PARALLEL_EXPORTS = 2
+"""Exports streamed at once; each takes a connection and a core for a moment, again and again."""
 
 PARALLEL_BATCHES = 2
 """Batches written at once; each holds a database connection that polls and single submissions need too."""
@@ -65,6 +71,9 @@ class ApiServices:
     ping_keyring: PingKeyring
     provisioning: Provisioning
     batch_slots: asyncio.Semaphore
+    storage_cap: StorageCap
+    export: Export
+    export_slots: asyncio.Semaphore
     job_secrets: JobSecrets
 
     @classmethod
@@ -122,6 +131,9 @@ class ApiServices:
             provisioning=Provisioning(monitors),
             monitors=monitors,
             batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
+            storage_cap=StorageCap(context.database, cap=parse_size(settings.storage_cap)),
+            export=Export(context.database),
+            export_slots=asyncio.Semaphore(PARALLEL_EXPORTS),
             job_secrets=JobSecrets(context.vault),
         )
 
