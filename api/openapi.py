@@ -12,8 +12,8 @@ from api.problems import CONTENT_TYPE
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
+from api.schemas.monitor_changes import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.monitor_plans import MonitorApplyBody, MonitorPlanBody
-from api.schemas.monitors import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.pings import PingKeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason

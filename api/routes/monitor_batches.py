@@ -1,4 +1,4 @@
-"""Changing many monitors at once: a list of changes, or all that are selected."""
+"""Changing many monitors at once, each as it is told."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,20 +14,15 @@ from uuid_utils.compat import uuid7
 from api.answers import Answer, as_response
 from api.monitor_answers import MONITORS_PATH, refusal_of
 from api.openapi import problems, request_body
-from api.paging import json_response
 from api.problems import ProblemError, invalid_input, problem_json
-from api.routes.monitors import filter_of
-from api.schemas.monitors import (
+from api.schemas.monitor_changes import (
     BATCH,
     ITEM,
-    SELECTION,
     CreateItem,
     DeleteItem,
     Item,
     MonitorBatchView,
-    MonitorSelectionBody,
     PauseItem,
-    SelectionResultView,
     UpdateItem,
     UpsertItem,
 )
@@ -48,15 +43,11 @@ from shared.domain.monitor_changes import (
     Unchanged,
 )
 from shared.services.monitors import ChangesRefusedError
-from shared.storage.monitor_store import MonitorStore
 
 router = APIRouter(tags=["monitors"])
 
 YIELD_EVERY = 50
 """Items judged in one go; a thousand would hold up every other request for some ten milliseconds."""
-CHUNK = 500
-MAX_SELECTED = 10_000
-"""The most that one request changes by a selection; the client sends it again while there is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,58 +176,3 @@ def _told(placed: _Placed, result: ChangeResult) -> dict[str, Any]:
 
 def _refused(problem: ProblemError) -> dict[str, Any]:
     return {"status": problem.kind.status, "problem": problem_json(problem)}
-
-
-_SELECTED: dict[str, Any] = {
-    "response_model": SelectionResultView,
-    "responses": problems(413, 415, 422),
-    "openapi_extra": {"requestBody": request_body("MonitorSelectionBody")},
-}
-
-
-@router.post(f"{MONITORS_PATH}:pause", summary="Pause the monitors that are selected", **_SELECTED)
-async def pause_selected(request: Request) -> Response:
-    """Pause up to 10,000 of the monitors that are selected."""
-    return await _change_selected(request, is_paused=False)
-
-
-@router.post(f"{MONITORS_PATH}:resume", summary="Resume the monitors that are selected", **_SELECTED)
-async def resume_selected(request: Request) -> Response:
-    """Resume up to 10,000 of the monitors that are selected."""
-    return await _change_selected(request, is_paused=True)
-
-
-@router.post(f"{MONITORS_PATH}:delete", summary="Delete the monitors that are selected", **_SELECTED)
-async def delete_selected(request: Request) -> Response:
-    """Delete up to 10,000 of the monitors that are selected."""
-    return await _change_selected(request, is_paused=None)
-
-
-async def _change_selected(request: Request, *, is_paused: bool | None) -> Response:
-    """Change what is selected in transactions of `CHUNK`: those that are paused are resumed, None deletes."""
-    services = services_of(request)
-    selection = await _read_selection(request)
-    wanted = filter_of(selection, is_paused=is_paused)
-    changed, is_more = 0, True
-    while is_more and changed < MAX_SELECTED:
-        async with services.context.database.transaction() as work:
-            ids = await MonitorStore(work).list_ids(wanted, now=services.context.clock(), limit=CHUNK)
-        changes: list[MonitorChange] = [
-            DeleteMonitor(each) if is_paused is None else PauseMonitor(each, not is_paused) for each in ids
-        ]
-        results = await services.monitors.change(changes, by=principal_of(request).principal_id) if changes else []
-        changed += sum(isinstance(result, Changed | Deleted) for result in results)
-        is_more = len(ids) == CHUNK
-    return json_response(request, {"changed": changed, "more": is_more})
-
-
-async def _read_selection(request: Request) -> MonitorSelectionBody:
-    body = await request.body()
-    selection = read_model(SELECTION, body)
-    refuse_nul(body)
-    is_narrow = selection.model_fields_set - {"all"} and any(
-        getattr(selection, name) not in (None, []) for name in selection.model_fields_set - {"all"}
-    )
-    if bool(is_narrow) == selection.all:
-        raise invalid_input([{"detail": "say which monitors are meant, or send all: true alone", "pointer": ""}])
-    return selection

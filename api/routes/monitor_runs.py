@@ -12,10 +12,11 @@ from uuid_utils.compat import uuid7
 
 from api import problem_kinds
 from api.monitor_answers import MONITORS_PATH
+from api.monitor_reading import find_status, read_spec
 from api.openapi import PREFER, problems, request_body
 from api.problems import ProblemError
 from api.routes.job_submission import answer_accepted, count_result, refusal_of
-from api.routes.monitors import MONITOR_PATH, find_status, read_spec
+from api.routes.monitors import MONITOR_PATH
 from api.schemas.jobs import JobView
 from api.services import principal_of, services_of
 from shared.domain.heartbeats import HeartbeatTarget

@@ -1,10 +1,8 @@
 """Monitors: made, found, changed, paused and deleted one by one."""
 
-from datetime import timedelta
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,22 +13,18 @@ from api.answers import Answer, Headers, as_response
 from api.exchange import exchange_of
 from api.monitor_answers import (
     MONITORS_PATH,
-    etag_of,
     monitor_json,
-    no_monitor,
     refusal_of,
-    uptime_json,
     versions_of,
 )
+from api.monitor_reading import read_spec, show
 from api.openapi import IF_MATCH_MONITOR, IF_NONE_MATCH_MONITOR, problems, request_body
 from api.paging import page_response, query_text
-from api.preferences import is_match
 from api.problems import ProblemError, invalid_input
-from api.schemas.monitors import MONITOR_SPEC, MonitorDetailView, MonitorListQuery, MonitorPage, MonitorSelection
+from api.schemas.monitors import MonitorDetailView, MonitorListQuery, MonitorPage, MonitorSelection
 from api.schemas.queries import limit_of
-from api.services import ApiServices, principal_of, services_of
-from api.validation import read_json, read_model, refuse_nul
-from shared.domain.access import Scope
+from api.services import principal_of, services_of
+from api.validation import read_json, refuse_nul
 from shared.domain.monitor_changes import (
     CreateMonitor,
     DeleteMonitor,
@@ -42,16 +36,13 @@ from shared.domain.monitor_changes import (
     PutMonitor,
     Unchanged,
 )
-from shared.domain.monitors import MonitorSpec
 from shared.domain.selectors import parse_selector
-from shared.storage.heartbeat_store import HeartbeatStore
 from shared.storage.monitor_filter import MonitorFilter
 from shared.storage.monitor_store import MonitorStatus, MonitorStore
 
 router = APIRouter(tags=["monitors"])
 
 MONITOR_PATH = f"{MONITORS_PATH}/{{monitor_id:uuid}}"
-_DAY = {"24h": timedelta(hours=24)}
 _SPEC_BODY = {"requestBody": request_body("MonitorSpec")}
 
 
@@ -107,7 +98,7 @@ async def put_monitor(request: Request) -> Response:
 )
 async def show_monitor(monitor_id: UUID, request: Request) -> Response:
     """Tell what a monitor is, how it stands, and how much of the last 24 hours its target was up."""
-    return await _show(request, monitor_id)
+    return await show(request, monitor_id)
 
 
 @router.patch(
@@ -196,62 +187,7 @@ async def _answer(request: Request, change: MonitorChange) -> Response:
         headers.append((b"location", f"{MONITORS_PATH}/{done.monitor_id}".encode()))
     if isinstance(done, Unchanged):
         headers.append((b"tocsin-unchanged", b"true"))
-    return await _show(request, done.monitor_id, status=201 if isinstance(done, Made) else 200, headers=headers)
-
-
-async def _show(request: Request, monitor_id: UUID, *, status: int = 200, headers: Headers | None = None) -> Response:
-    services = services_of(request)
-    found = await find_status(services, monitor_id)
-    shown = monitor_json(found)
-    etag = etag_of(shown)
-    sent = [*(headers or []), (b"etag", etag), (b"cache-control", b"private, no-cache")]
-    if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")
-    if request.method == "GET" and if_none_match is not None and is_match(if_none_match, etag):
-        return as_response(Answer(304, sent))
-    uptime = (await services.uptime.of([monitor_id], _DAY)).get(monitor_id)
-    shown["uptime"] = {"24h": None, "coverage": None} if uptime is None else uptime_json(uptime["24h"])
-    if found.monitor.kind == "heartbeat" and principal_of(request).scope.includes(Scope.SUBMIT):
-        shown["heartbeat"] = await _heartbeat_json(services, monitor_id)
-    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
-    return as_response(Answer(status, [(b"content-type", b"application/json"), *sent], body))
-
-
-async def find_status(services: ApiServices, monitor_id: UUID) -> MonitorStatus:
-    """The monitor and how it stands.
-
-    Raises:
-        ProblemError: there is none.
-    """
-    async with services.context.database.transaction() as work:
-        found = await MonitorStore(work).find_status(monitor_id, now=services.context.clock())
-    if found is None:
-        raise no_monitor()
-    return found
-
-
-async def _heartbeat_json(services: ApiServices, monitor_id: UUID) -> dict[str, object] | None:
-    async with services.context.database.transaction() as work:
-        address = (await HeartbeatStore(work).addresses([monitor_id])).get(monitor_id)
-    if address is None:
-        return None
-    return {
-        "ping_path": f"/ping/{address.ping_id}",
-        "push_path": f"/api/push/{address.push_token}",
-        "slug": address.slug,
-        "pings": address.pings,
-    }
-
-
-async def read_spec(request: Request) -> MonitorSpec:
-    """The monitor in the request's body.
-
-    Raises:
-        ProblemError: it is none.
-    """
-    body = await request.body()
-    spec = read_model(MONITOR_SPEC, body)
-    refuse_nul(body)
-    return spec
+    return await show(request, done.monitor_id, status=201 if isinstance(done, Made) else 200, headers=headers)
 
 
 def _place_of(status: MonitorStatus) -> bytes:

@@ -44,7 +44,7 @@ class Monitors:
     async def change(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool = False) -> list[ChangeResult]:
         """Carry the changes out that nothing forbids; the results are in their order. What is not done changed nothing.
 
-        Changes of one batch name different monitors. Deletions come first, so that their names are free.
+        Changes of one batch name different monitors. A deletion frees its name for the changes behind it.
 
         Raises:
             ChangesRefusedError: `is_atomic`, and one of them was refused.

@@ -106,7 +106,7 @@ async def test_an_atomic_batch_is_done_whole_or_not_at_all(
 
 
 async def test_a_name_that_a_batch_frees_can_be_taken_by_it(client: httpx2.AsyncClient) -> None:
-    """Deletions come first."""
+    """By the items behind the one that frees it."""
     monitor = (await sent(client, create("a")))["results"][0]
     answer = await sent(client, {"op": "delete", "id": monitor["id"]}, create("a"))
     assert [result["status"] for result in answer["results"]] == [204, 201]
