@@ -19,6 +19,10 @@ from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 
 _log = structlog.get_logger()
 
+BEHIND_PER_SLOT = 2
+"""As many looks may be behind for each that may be under way: beyond it rounds are left in their queue, where it is
+seen that they wait, and other workers find them."""
+
 _EGRESS_FIGURES = {EgressState.UNWATCHED: -1, EgressState.OK: 1, EgressState.DOWN: 0}
 
 
@@ -76,10 +80,14 @@ class Crew:
 
 def _worker_of(kind: JobKind, services: WorkerServices, *, slots: int) -> DoorbellWorker:
     queue = QUEUE_OF[kind]
-    return DoorbellWorker(
+    worker = DoorbellWorker(
         [func(run_job, name=RUN_JOB)],
         services.context.redis,
         queue=queue,
         slots=slots,
         context={EXECUTION_KEY: services.execution, QUEUE_KEY: queue},
     )
+    if kind is JobKind.ROUND:
+        bound = BEHIND_PER_SLOT * services.context.settings.target_slots
+        worker.hold_while(lambda: services.round_work.behind >= bound)
+    return worker

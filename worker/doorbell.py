@@ -10,7 +10,7 @@ stock `arq.Worker` with the same functions can stand in.
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -35,6 +35,9 @@ SLEEPS_PER_LOOK = 3
 """A worker that slept so often without being woken looks into the queue: the token may have got lost."""
 
 RECONNECT_SECONDS = 0.5
+
+SATURATED_SECONDS = 0.05
+"""How often a worker that has more than it can do looks whether it may take rings again."""
 
 # Nothing is ever put into the queue before it is due (PostgreSQL keeps what is due later), so scores only say who goes
 # first (when it was due, less its priority's head start), and no producer's skewed clock can delay a job.
@@ -81,6 +84,7 @@ class DoorbellWorker(Worker):
         self._gate = asyncio.Event()
         self._gate.set()
         self._hurried = asyncio.Event()
+        self._is_saturated: Callable[[], bool] = bool
 
     async def serve(self) -> None:
         """Answer rings until `quiet`; a Redis that goes away is waited for."""
@@ -95,6 +99,10 @@ class DoorbellWorker(Worker):
                 # The others that lie idle may have fallen silent with this one; made anew they cost a millisecond.
                 await self.pool.connection_pool.disconnect(inuse_connections=False)
                 await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+
+    def hold_while(self, is_saturated: Callable[[], bool]) -> None:
+        """Leave rings in the queue, for others or to be seen waiting, while what was taken is not done."""
+        self._is_saturated = is_saturated
 
     def pause(self) -> None:
         """Take no more rings until `resume`; those taken already are answered."""
@@ -132,6 +140,10 @@ class DoorbellWorker(Worker):
 
     async def _poll_iteration(self) -> None:
         """Take as many rings as there are free slots, or sleep until there is something to do."""
+        if self._is_saturated():
+            await self._wake_next()
+            await self._sleep_on(asyncio.sleep(SATURATED_SECONDS))
+            return
         free = self.max_jobs - len(self.tasks)
         if free <= 0:
             await self._sleep_on(asyncio.wait(self.tasks.values(), return_when=asyncio.FIRST_COMPLETED))
@@ -141,11 +153,15 @@ class DoorbellWorker(Worker):
             self._start(ring_id, payload)
         if not taken:
             await self._wait_for_ring()
-        elif self._was_woken:
+        elif len(taken) == free:
+            await self._wake_next()
+        self._was_woken = self._was_woken and not taken
+
+    async def _wake_next(self) -> None:
+        """Tokens are fewer than rings: who was woken and cannot take more wakes the next one."""
+        if self._was_woken:
             self._was_woken = False
-            # Tokens are fewer than rings: who was woken and cannot take more wakes the next one.
-            if len(taken) == free:
-                await cast("Awaitable[int]", self.pool.lpush(wake_key(self.queue_name), "1"))
+            await cast("Awaitable[int]", self.pool.lpush(wake_key(self.queue_name), "1"))
 
     async def _take(self, count: int) -> list[tuple[str, bytes | None]]:
         answer = await self._take_script(keys=[self.queue_name], args=[count, job_key_prefix])

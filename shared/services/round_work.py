@@ -69,7 +69,10 @@ class _Run:
 
 
 class RoundWork:
-    """Takes the looks of a round; it succeeds when they were taken, whatever was found."""
+    """Takes the looks of a round; it succeeds when they were taken, whatever was found.
+
+    `behind` is how many looks, of all its rounds, have come to their moment and are not written down yet.
+    """
 
     def __init__(
         self, database: Database, collection: Collection, *, targets: RoundTargets, recorder: Recorder
@@ -78,6 +81,7 @@ class RoundWork:
         self._collection = collection
         self._targets = targets
         self._recorder = recorder
+        self.behind = 0
         # Told with each claim: no wall clock is asked.
         self._clock = DatabaseClock()
 
@@ -96,9 +100,14 @@ class RoundWork:
         async with asyncio.TaskGroup() as group:
             for visit in sorted(left, key=lambda each: each.slot):
                 await self._reach(visit.slot)
+                self.behind += 1
                 looking = group.create_task(self._visit(run, visit, targets[visit.monitor_id]))
-                looking.add_done_callback(lambda _: report({"done": run.done, "total": len(left)}))
+                looking.add_done_callback(lambda _: self._note_done(run, report, total=len(left)))
         return Worked(result=run.result())
+
+    def _note_done(self, run: _Run, report: ReportProgress, *, total: int) -> None:
+        self.behind -= 1
+        report({"done": run.done, "total": total})
 
     def _now(self) -> datetime:
         return self._clock.time(at=time.monotonic())
@@ -111,10 +120,13 @@ class RoundWork:
     async def _find_targets(self, visits: Sequence[Visit]) -> Mapping[UUID, RoundTarget]:
         """Wait while the database is away, as long as the lease and the attempt's time allow."""
         while True:
+            self.behind += len(visits)
             try:
                 return await self._targets.find(visits)
             except StorageUnavailableError as error:
                 _log.warning("targets_not_found_yet", error=repr(error))
+            finally:
+                self.behind -= len(visits)
             await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers
 
     async def _without_written(self, visits: Sequence[Visit], targets: Mapping[UUID, RoundTarget]) -> list[Visit]:

@@ -113,6 +113,29 @@ async def test_a_worker_takes_no_more_than_its_slots(client: ArqRedis, ear: Ear)
     assert ear.peak == 3
 
 
+async def test_a_saturated_worker_leaves_rings_to_others(client: ArqRedis, ear: Ear) -> None:
+    """However many slots it has; it takes rings again once it has done enough."""
+    is_saturated = True
+    worker = new_worker(client, ear)
+    worker.hold_while(lambda: is_saturated)
+    serving = asyncio.create_task(worker.serve())
+    first = ring()
+    await TaskQueue(client).ring([first])
+    idle_ear = Ear()
+    other = new_worker(client, idle_ear)
+    serving_too = asyncio.create_task(other.serve())
+    assert await idle_ear.next() == (first.job_id, 1)
+    other.quiet()
+    await serving_too
+    second = ring()
+    await TaskQueue(client).ring([second])
+    assert await client.zcard(QUEUE) == 1
+    is_saturated = False
+    assert await ear.next() == (second.job_id, 1)
+    worker.quiet()
+    await serving
+
+
 async def test_many_workers_use_all_their_slots(client: ArqRedis, ear: Ear) -> None:
     """Twelve workers with ten slots run 120 jobs at once; stock ARQ stalls at a hundred."""
     ear.gate.clear()
