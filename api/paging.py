@@ -49,13 +49,14 @@ def json_response(request: Request, value: object, *, headers: Headers | None = 
         (b"vary", b"Accept-Encoding"),
         *(headers or []),
     ]
-    if len(body) >= COMPRESS_FROM_BYTES and _accepts_gzip(request):
+    if len(body) >= COMPRESS_FROM_BYTES and accepts_gzip(request):
         body = gzip.compress(body, compresslevel=1)
         sent.append((b"content-encoding", b"gzip"))
     return as_response(Answer(200, sent, body))
 
 
-def _accepts_gzip(request: Request) -> bool:
+def accepts_gzip(request: Request) -> bool:
+    """Whether the client takes gzip (RFC 9110, 12.5.3)."""
     for part in request.headers.get("accept-encoding", "").split(","):
         coding, _, weight = part.strip().partition(";")
         if coding.strip().lower() == "gzip":

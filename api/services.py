@@ -10,6 +10,7 @@ from api.census import Census
 from api.cursors import Cursors
 from api.exchange import exchange_of
 from api.job_reading import JobReading
+from api.kept_answers import KeptAnswers
 from api.live.hub import LiveHub
 from api.live.metrics import LiveMetrics
 from api.metrics import ApiMetrics
@@ -22,13 +23,14 @@ from shared.domain.storage_cap import parse_size
 from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.admission import Admission
-from shared.services.coverage import CoverageService
 from shared.services.capacity import CapacityService
+from shared.services.coverage import CoverageService
 from shared.services.export import Export
 from shared.services.heartbeats import Heartbeats
 from shared.services.job_secrets import JobSecrets
 from shared.services.monitor_directory import MonitorDirectory
 from shared.services.monitors import Monitors
+from shared.services.overview import Overview
 from shared.services.ping_keys import PingKeys
 from shared.services.provisioning import Provisioning
 from shared.services.queues import Queues
@@ -62,9 +64,11 @@ class ApiServices:
     queues: Queues
     admission: Admission
     profiling: Profiling
+    capacity: CapacityService
     coverage: CoverageService
     uptime: UptimeService
-    capacity: CapacityService
+    overview: Overview
+    kept_answers: KeptAnswers
     monitors: Monitors
     heartbeats: Heartbeats
     ping_keys: PingKeys
@@ -89,11 +93,11 @@ class ApiServices:
             context.database, slots=slots_of(settings), default_limit=settings.queue_limit, clock=context.clock
         )
         admission = Admission(queues)
+        capacity = CapacityService(context.database, target_slots=settings.target_slots)
         admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
         # The database's address is what all API processes of an installation share.
         secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
         return cls(
-        capacity = CapacityService(context.database, target_slots=settings.target_slots)
             context=context,
             access=access,
             authentication=Authentication(
@@ -122,11 +126,13 @@ class ApiServices:
             queues=queues,
             admission=admission,
             profiling=Profiling(),
+            capacity=capacity,
             coverage=CoverageService(context.database, clock=context.clock),
             uptime=UptimeService(context.database, clock=context.clock),
+            overview=Overview(context.database, clock=context.clock),
+            kept_answers=KeptAnswers(),
             heartbeats=Heartbeats(context.database, context.live.publish_soon),
             ping_keys=ping_keys,
-            capacity=capacity,
             ping_keyring=PingKeyring(ping_keys),
             provisioning=Provisioning(monitors),
             monitors=monitors,

@@ -15,7 +15,7 @@ from api.problems import not_found
 from api.schemas.moments import EARLIEST, LATEST
 from api.schemas.queries import limit_of
 from api.schemas.uptime import (
-    MonitorUptimeView,
+    MonitorUptimesView,
     StateTimelinePage,
     StateTimelineQuery,
     UptimeQuery,
@@ -33,7 +33,7 @@ MONITOR_PATH = "/api/v1/monitors/{monitor_id:uuid}"
 
 @router.get(
     f"{MONITOR_PATH}/uptime",
-    response_model=MonitorUptimeView,
+    response_model=MonitorUptimesView,
     summary="A monitor's uptime",
     responses=problems(404, 422),
 )

@@ -44,7 +44,7 @@ class UptimeView(View):
     maintenance_seconds: float
 
 
-class MonitorUptimeView(View):
+class MonitorUptimesView(View):
     """A monitor's uptime over windows that end at `end`."""
 
     id: UUID

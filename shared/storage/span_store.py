@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from shared.domain.standing import STATE_OF_CODE, MonitorState, StateChange, patience_of
 from shared.domain.uptime import Knowledge, Uptime, Window
 from shared.storage.database import UnitOfWork
-from shared.storage.uptime_sql import SUMMED, uptimes
+from shared.storage.uptime_sql import CHOSEN_COLUMNS, SUMMED, uptimes
 
 _NAMES = [str(state) for state in SUMMED]
 _DOWN = MonitorState.DOWN.code
@@ -46,7 +46,9 @@ class SpanStore:
         where = "true" if monitor_ids is None else "m.monitor_id = any($3::uuid[])"
         rows = await self._work.fetch(
             f"""
-            with {uptimes(where=where, is_of_all=monitor_ids is None)}
+            with c as materialized (
+                select {CHOSEN_COLUMNS} from monitors m join monitor_states s using (monitor_id) where {where}
+            ), {uptimes(is_of_all=monitor_ids is None)}
             select monitor_id, whole, {", ".join(_NAMES)}, outages from uptimes order by monitor_id, place
             """,
             now,

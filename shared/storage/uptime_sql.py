@@ -27,12 +27,12 @@ def _moved(state: MonitorState) -> str:
 
     What lasts beyond the last change is added by `_lasting`. So nothing has to be put in order.
     """
-    return f"sum(case when previous_state = {state.code} then t when state = {state.code} then -t end) as {state}"
+    return f"sum(case when x.previous_state = {state.code} then t when x.state = {state.code} then -t end) as {state}"
 
 
 def _lasting(state: MonitorState) -> str:
     silence = " + silence" if state is MonitorState.NO_DATA else ""
-    return f"coalesce({state}, 0) + case when state_now = {state.code} then held else 0 end{silence} as {state}"
+    return f"coalesce({state}, 0) + case when kept_state = {state.code} then held else 0 end{silence} as {state}"
 
 
 _CHANGES = f"""
@@ -42,28 +42,29 @@ _CHANGES = f"""
 _OF_SOME = f"c cross join windows w cross join lateral ({_CHANGES} and monitor_id = c.monitor_id offset 0) x"
 _OF_ALL = f"windows w cross join lateral ({_CHANGES}) x"
 
+CHOSEN_COLUMNS = f"""
+    m.monitor_id, m.created_at, s.state as kept_state, s.since as kept_since, {IS_SILENT} as is_silent,
+    case when s.state in ({_JUDGED}) and s.covered_until < $1
+         then least($1, greatest(s.covered_until, s.since)) else $1 end as known_until"""
+"""What `uptimes` has to know of a monitor `m` with its state `s`, at `$1`."""
 
-def uptimes(*, where: str, is_of_all: bool) -> str:
-    """CTEs that end in `uptimes`: the microseconds in each state, of each monitor that `where` chooses, in each window.
 
-    `$1` is now and `$2` an array of the windows' starts, numbered as `place` from 1. With `is_of_all` the changes of
-    all monitors are read at once, which is quicker when most are chosen.
+def uptimes(*, starts: str = "$2", is_of_all: bool) -> str:
+    """CTEs that end in `uptimes`: the microseconds in each state, of each monitor of a CTE `c`, in each window.
+
+    `c` has the `CHOSEN_COLUMNS`. `$1` is now and `starts` names an array of the windows' starts, numbered as `place`
+    from 1. With `is_of_all` the changes of all monitors are read at once, which is quicker when most are chosen.
     """
     return f"""
-    c as materialized (
-        select m.monitor_id, m.created_at, s.state as state_now, s.since, {IS_SILENT} as is_silent,
-               case when s.state in ({_JUDGED}) and s.covered_until < $1
-                    then least($1, greatest(s.covered_until, s.since)) else $1 end as known_until
-        from monitors m join monitor_states s using (monitor_id) where {where}
-    ), windows as (
-        select * from unnest($2::timestamptz[]) with ordinality as w (start, place)
+    windows as (
+        select * from unnest({starts}::timestamptz[]) with ordinality as w (start, place)
     ), moved as (
         select x.monitor_id, w.place, {", ".join(map(_moved, SUMMED))},
-               count(*) filter (where previous_state = {MonitorState.DOWN.code}) as outages
+               count(*) filter (where x.previous_state = {MonitorState.DOWN.code}) as outages
         from {_OF_ALL if is_of_all else _OF_SOME} group by x.monitor_id, w.place
     ), edges as (
-        select monitor_id, place, state_now, {_micros("greatest(known_until - start, interval '0')")} as held,
-               state_now = {MonitorState.DOWN.code} and known_until > greatest(since, start) as is_down,
+        select monitor_id, place, kept_state, {_micros("greatest(known_until - start, interval '0')")} as held,
+               kept_state = {MonitorState.DOWN.code} and known_until > greatest(kept_since, start) as is_down,
                case when is_silent then {_micros("$1 - greatest(known_until, start)")} else 0 end as silence,
                greatest(0, {_micros("case when is_silent then $1 else known_until end - greatest(start, created_at)")})
                    as whole

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from monitor_data import MonitorData, monitor_id_of, plant_monitors
 
-from api.schemas.uptime import MonitorUptimeView, StateTimelinePage
+from api.schemas.uptime import MonitorUptimesView, StateTimelinePage
 from shared.domain.standing import MonitorState, StateChange
 from shared.storage.database import Database
 
@@ -31,7 +31,7 @@ async def now(database: Database) -> datetime:
 async def test_uptime_is_told_for_each_window_asked_for(client: httpx2.AsyncClient, now: datetime) -> None:
     """With its coverage, its outages and the seconds of each state."""
     response = await client.get(f"{PATH}/uptime?windows=24h,7d")
-    found = MonitorUptimeView.model_validate_json(response.content)
+    found = MonitorUptimesView.model_validate_json(response.content)
     assert list(found.windows) == ["24h", "7d"]
     day, week = found.windows.values()
     assert (day.ratio, day.coverage, day.outages) == (pytest.approx(23 / 24, abs=1e-3), 1.0, 1)

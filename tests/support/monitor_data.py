@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.domain.beats import MAX_BEATS, Beat, pack_beats
+from shared.domain.outcome import Outcome
 from shared.domain.standing import MonitorState, StateChange
 from shared.storage.database import Database, UnitOfWork
 
@@ -65,9 +67,13 @@ def random_changes(random: Random, count: int, *, start: datetime, end: datetime
 def random_monitors(
     count: int, *, now: datetime, days: int = 365, changes: int = 100, seed: int = 1
 ) -> Iterator[MonitorData]:
-    """Monitors in 20 groups and 5 teams, as if they had been watched for so many days."""
+    """Monitors in 20 groups and 5 teams, as if they had been watched each minute for so many days."""
     random = Random(seed)
     for number in range(count):
+        beats = [
+            Beat(now - age * MINUTE, random.choice((Outcome.UP,) * 20 + tuple(Outcome)), random.lognormvariate(3, 1))
+            for age in range(MAX_BEATS)
+        ]
         yield MonitorData(
             monitor_id_of(number),
             random_changes(random, changes, start=now - timedelta(days=days), end=now),
@@ -75,6 +81,8 @@ def random_monitors(
             group=f"group {number % 20:02}",
             labels={"team": f"team-{number % 5}"},
             covered_until=now + random.random() * MINUTE,
+            beats=pack_beats(beats),
+            last=(beats[0].at, beats[0].duration_ms, beats[0].outcome.code),
         )
 
 
