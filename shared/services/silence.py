@@ -11,6 +11,9 @@ from shared.storage.database import Database
 from shared.storage.monitor_state_store import MonitorStateStore, NewState
 
 BATCH = 500
+"""How many are written down in one transaction."""
+LISTED = 10_000
+"""How many are found by one walk through all monitors."""
 
 
 class Silence:
@@ -25,11 +28,12 @@ class Silence:
         settled, after = 0, UUID(int=0)
         while True:
             async with self._database.one_statement() as work:
-                silent = await MonitorStateStore(work).list_silent(after=after, limit=BATCH)
+                silent = await MonitorStateStore(work).list_silent(after=after, limit=LISTED)
             if not silent:
                 return settled
             after = silent[-1].monitor_id
-            settled += await self._settle(silent)
+            for first in range(0, len(silent), BATCH):
+                settled += await self._settle(silent[first : first + BATCH])
 
     async def _settle(self, silent: Sequence[Silent]) -> int:
         """Look again with the rows locked: a look may have come meanwhile."""

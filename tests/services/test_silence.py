@@ -46,6 +46,7 @@ async def test_a_monitor_without_looks_knows_nothing_any_more(bench: Bench) -> N
 async def test_more_monitors_than_a_batch_fall_silent_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them is found in one run."""
     monkeypatch.setattr("shared.services.silence.BATCH", 2)
+    monkeypatch.setattr("shared.services.silence.LISTED", 3)
     for _ in range(5):
         await know(bench, await add_monitor(bench.database, FILE), until=slot_now(-121))
     assert await Silence(bench.database, RoundSite(bench, {}).hear).settle() == 5
