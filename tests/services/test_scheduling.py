@@ -149,3 +149,29 @@ async def test_looks_at_one_host_are_dealt_into_different_rounds(database: Datab
     shares = [sum(visit.monitor_id in slow for visit in each) for each in await rounds(database)]
     assert len(shares) in {3, 4}  # Some are due again within the second.
     assert max(shares) - min(shares) <= 1
+
+
+async def test_a_monitor_that_is_being_changed_is_scheduled_as_it_became(database: Database) -> None:
+    """Whoever changes it holds its schedule: it is passed over meanwhile, and never run by a mixture of both."""
+    (changed,) = await watch(database, due_at=await database_now(database))
+    async with database.transaction() as work:
+        await work.run("update monitors set version = 2, interval_ms = 3000 where monitor_id = $1", changed.monitor_id)
+        await work.run("update schedules set next_slot = now(), due_at = now()")
+        await scheduling(database).run()
+        assert await planned(database) == []
+    await scheduling(database).run()
+    assert {visit.version for visit in await planned(database)} == {2}
+    async with database.transaction() as work:
+        row = (await work.fetch("select next_slot - now() < interval '5 s' as is_new from schedules"))[0]
+    assert row.is_new
+
+
+async def test_a_paused_monitor_is_not_scheduled(database: Database) -> None:
+    """Nor are its slots missed: it has none."""
+    await watch(database)
+    await turn_clock(database, 100)
+    async with database.transaction() as work:
+        await work.run("update schedules set next_slot = null, due_at = null")
+    assert await scheduling(database).run() == 0
+    assert await planned(database) == []
+    assert await gaps(database) == []
