@@ -22,6 +22,9 @@ FORGOTTEN_AT_ONCE = 500
 SUCCEEDED_KEPT = timedelta(minutes=10)
 OTHERS_KEPT = timedelta(days=1)
 """Rounds are many, and what they found is with their monitors; those that went wrong are kept to be looked at."""
+GAPS_KEPT = timedelta(days=400)
+"""A year of coverage, and some to compare it with."""
+GAPS_AT_ONCE = 5000
 ANCHORED_AT_ONCE = 1000
 
 
@@ -55,6 +58,11 @@ class RoundUpkeep:
             return await RoundEndStore(work).delete_ended(
                 succeeded_before=SUCCEEDED_KEPT, settled_before=OTHERS_KEPT, limit=FORGOTTEN_AT_ONCE
             )
+
+    async def forget_gaps(self) -> int:
+        """Delete what is told of slots that were missed long ago; answers how much."""
+        async with self._database.transaction() as work:
+            return await RoundEndStore(work).delete_gaps(older_than=GAPS_KEPT, limit=GAPS_AT_ONCE)
 
     async def anchor(self) -> int:
         """Set schedules right that are due later than they can be: the database's clock was set back."""

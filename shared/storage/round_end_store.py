@@ -72,6 +72,19 @@ class RoundEndStore:
         """Say that the slots of these rounds are accounted for."""
         await self._work.run("update jobs set settled_at = now() where job_id = any($1::uuid[])", list(job_ids))
 
+    async def delete_gaps(self, *, older_than: timedelta, limit: int) -> int:
+        """Delete what is told of slots that were missed longer ago than that; answer how many rows."""
+        result = await self._work.run(
+            """
+            delete from slot_gaps where (monitor_id, first_slot, reason) in (
+                select monitor_id, first_slot, reason from slot_gaps where last_slot < now() - $1::interval
+                order by last_slot limit $2 for update skip locked)
+            """,
+            older_than,
+            limit,
+        )
+        return result.rowcount
+
     async def delete_ended(self, *, succeeded_before: timedelta, settled_before: timedelta, limit: int) -> int:
         """Delete rounds that ended longer ago than that, with their attempts; answer how many.
 

@@ -42,7 +42,7 @@ async def until_collected(database: Database, slots: int) -> None:
 async def test_every_slot_is_accounted_for_when_a_worker_is_killed(
     fresh_database_url: str, redis: Redis, redis_url: str, short_dir: Path
 ) -> None:
-    """Two workers share the slots, one dies in the middle: what it held is collected by the other, or told as missed."""
+    """Two workers share the slots, one dies in the middle: what it held the other collects, or it is missed."""
     watched = short_dir / "watched"
     watched.write_text("x")
     database = Database(create_engine(fresh_database_url, pool_size=4, name="tests"))

@@ -111,6 +111,22 @@ async def test_rounds_are_forgotten_soon_and_those_that_went_wrong_later(databas
     assert await upkeep.forget() == 0
 
 
+async def test_missed_slots_are_told_of_for_more_than_a_year(database: Database) -> None:
+    """Then they are forgotten."""
+    (monitor,) = await watch(database)
+    async with database.transaction() as work:
+        await work.run(
+            """
+            insert into slot_gaps (monitor_id, first_slot, last_slot, slots, reason)
+            select $1, now() - days * interval '1 d', now() - days * interval '1 d', 1, 'late'
+            from unnest(array[399, 401]) d (days)
+            """,
+            monitor.monitor_id,
+        )
+    assert await RoundUpkeep(database).forget_gaps() == 1
+    assert len(await gaps(database)) == 1
+
+
 async def test_after_a_clock_was_set_back_schedules_go_on_from_now(database: Database) -> None:
     """Only those that are further ahead than their schedule can be."""
     (by_interval,) = await watch(database)

@@ -21,6 +21,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("sweep", 30.0, repair.sweep),
         Duty("anchor", 60.0, rounds.anchor),
         Duty("forget_rounds", 15.0, rounds.forget, breath_seconds=0.1),
+        Duty("forget_gaps", 600.0, rounds.forget_gaps, breath_seconds=0.1),
         Duty("forget_jobs", 60.0, retention.forget_jobs, breath_seconds=0.1),
         Duty("forget_keys", 600.0, retention.forget_keys),
         Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
