@@ -67,18 +67,8 @@ class Gate:
     async def _authenticate(self, headers: dict[bytes, bytes], needed: Scope) -> Principal:
         principal = await self._authentication.identify(headers)
         if principal is None:
-            raise ProblemError(
-                problem_kinds.UNAUTHORIZED,
-                "The request carries no API key that is valid here.",
-                headers={"WWW-Authenticate": 'Bearer realm="tocsin"'},
-            )
-        if not principal.scope.includes(needed):
-            raise ProblemError(
-                problem_kinds.FORBIDDEN,
-                f"This needs a key of the scope {needed}; yours is {principal.scope}.",
-                headers={"WWW-Authenticate": f'Bearer realm="tocsin", error="insufficient_scope", scope="{needed}"'},
-                members={"scope_needed": needed.value},
-            )
+            raise unauthorized()
+        check_scope(principal, needed)
         return principal
 
     def _check_body(self, headers: dict[bytes, bytes], method: str) -> None:
@@ -93,6 +83,30 @@ class Gate:
         is_json = media_type == b"application/json" or (method == "PATCH" and media_type == MERGE_PATCH)
         if (has_body or media_type) and not is_json:
             raise ProblemError(problem_kinds.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+
+
+def unauthorized() -> ProblemError:
+    """Nobody is known by what was sent."""
+    return ProblemError(
+        problem_kinds.UNAUTHORIZED,
+        "The request carries no API key that is valid here.",
+        headers={"WWW-Authenticate": 'Bearer realm="tocsin"'},
+    )
+
+
+def check_scope(principal: Principal, needed: Scope) -> None:
+    """Refuse who has less than the right that is needed.
+
+    Raises:
+        ProblemError: the key's scope does not include it.
+    """
+    if not principal.scope.includes(needed):
+        raise ProblemError(
+            problem_kinds.FORBIDDEN,
+            f"This needs a key of the scope {needed}; yours is {principal.scope}.",
+            headers={"WWW-Authenticate": f'Bearer realm="tocsin", error="insufficient_scope", scope="{needed}"'},
+            members={"scope_needed": needed.value},
+        )
 
 
 def body_too_large(max_body_bytes: int) -> ProblemError:

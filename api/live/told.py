@@ -85,7 +85,7 @@ class Told:
     @cached_property
     def json(self) -> bytes:
         """The event as members of a JSON object that is still open, for others to be put before them."""
-        return b'"type":"%b","id":"%b","data":%b}' % (self._name.encode(), str(self.place).encode(), self._data)
+        return b'"type":"%b","id":"%b","data":%b' % (self._name.encode(), str(self.place).encode(), self._data)
 
 
 class Bundle:

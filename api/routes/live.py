@@ -5,7 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 
+from api.live.socket_route import watch_by_socket
 from api.live.sse import EventStream
 from api.openapi import problems
 from api.schemas.live import LiveQuery
@@ -14,6 +16,7 @@ from api.services import services_of
 router = APIRouter(tags=["live"])
 
 EVENTS_PATH = "/api/v1/events"
+SOCKET_PATH = "/api/v1/ws"
 _STREAM: dict[str, Any] = {
     "description": "Events as they happen, without an end; docs/live.md tells what they carry.",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -29,3 +32,6 @@ async def watch(
     """Stream samples, states and jobs as server-sent events; who comes back with the last id misses nothing."""
     after = last_event_id or query.last_event_id
     return EventStream(services_of(request).live, query.filter_of(), after=after)
+
+
+router.routes.append(WebSocketRoute(SOCKET_PATH, watch_by_socket))
