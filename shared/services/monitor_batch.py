@@ -16,7 +16,7 @@ from shared.domain.monitor_changes import (
 from shared.services.monitor_decisions import Decisions
 from shared.services.monitor_pausing import Pausing
 from shared.storage.database import UnitOfWork
-from shared.storage.heartbeat_store import HeartbeatStore
+from shared.storage.heartbeat_store import HeartbeatStore, NewHeartbeat
 from shared.storage.monitor_pauses import MonitorPauses
 from shared.storage.monitor_state_store import MonitorStateStore
 from shared.storage.monitor_store import MonitorStore
@@ -71,7 +71,10 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
 
 
 async def _update_heartbeats(work: UnitOfWork, drafts: Sequence[MonitorDraft], *, now: datetime) -> None:
-    for draft in drafts:
-        target = draft.spec.target
-        if isinstance(target, HeartbeatTarget):
-            await HeartbeatStore(work).update(draft.monitor_id, grace=target.grace, slug=target.slug, now=now)
+    changed = [
+        NewHeartbeat(draft.monitor_id, draft.spec.target.grace, draft.spec.target.slug)
+        for draft in drafts
+        if isinstance(draft.spec.target, HeartbeatTarget)
+    ]
+    if changed:
+        await HeartbeatStore(work).update(changed, now=now)

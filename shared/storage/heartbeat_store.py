@@ -24,7 +24,7 @@ HEARTBEAT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class NewHeartbeat:
-    """What a heartbeat is made of; its monitor's row is there already."""
+    """What people say of a heartbeat; its monitor's row is there already."""
 
     monitor_id: UUID
     grace: timedelta
@@ -64,18 +64,23 @@ class HeartbeatStore:
             [each.grace // _MILLISECOND for each in heartbeats],
         )
 
-    async def update(self, monitor_id: UUID, *, grace: timedelta, slug: str | None, now: datetime) -> None:
-        """Set grace and slug, and wait as the monitor's row says by now, for the grace from now on at least."""
+    async def update(self, changed: Sequence[NewHeartbeat], *, now: datetime) -> None:
+        """Set grace and slug, and wait as the monitors' rows say by now, for the grace from now on at least."""
+        await self.lock([each.monitor_id for each in changed])
         await self._work.run(
-            "update heartbeats set grace_ms = $2, slug = $3 where monitor_id = $1",
-            monitor_id,
-            grace // _MILLISECOND,
-            slug,
+            """
+            update heartbeats h set grace_ms = n.grace_ms, slug = n.slug
+            from unnest($1::uuid[], $2::int8[], $3::text[]) as n (monitor_id, grace_ms, slug)
+            where h.monitor_id = n.monitor_id
+            """,
+            [each.monitor_id for each in changed],
+            [each.grace // _MILLISECOND for each in changed],
+            [each.slug for each in changed],
         )
         await self._wait_until(
             {
-                found: (each.armed_at, max(_due(each, each.armed_at), now + each.grace))
-                for found, each in (await self.lock([monitor_id])).items()
+                monitor_id: (each.armed_at, max(_due(each, each.armed_at), now + each.grace))
+                for monitor_id, each in (await self.lock([each.monitor_id for each in changed])).items()
                 if each.expected_at is not None and each.armed_at is not None
             }
         )
