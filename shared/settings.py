@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]",
-        description="Where `tocsin apply`, `diff` and `export` find the API; `TOCSIN_HOST` and `TOCSIN_PORT` unless set.",
+        description="Where `tocsin apply`, `diff`, `export` find the API; `TOCSIN_HOST` and `TOCSIN_PORT` unless set.",
     )
     api_key: SecretStr | None = Field(
         default=None, description="The API key of those commands; `TOCSIN_ADMIN_KEY` unless set."
