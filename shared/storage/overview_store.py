@@ -1,6 +1,6 @@
 """Reads how monitors stand, any number of them in one statement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ _JUDGED = "nullif(up + degraded + down, 0)"
 _RATIO = f"(up + degraded) / {_JUDGED}"
 _WATCHED = "whole - paused - maintenance"
 _COVERAGE = f"(up + degraded + down) / nullif({_WATCHED}, 0)"
+_OWN_COLUMNS = 12
+"""An item's columns; its id again and those of its uptimes follow."""
 _TABLES = "monitors m join monitor_states s on s.monitor_id = m.monitor_id"
 
 
@@ -53,13 +55,10 @@ class OverviewStore:
                 from {_TABLES} where {where}
                 order by m.group_name, m.name limit ${place + 2}
             ), {uptimes(starts=f"${place + 1}", is_of_all=limit > MANY)}, shares as (
-                select monitor_id, array_agg({_RATIO} order by place) as ratios,
-                       array_agg({_COVERAGE} order by place) as coverages
-                from uptimes group by monitor_id
+                select monitor_id, {_shares_of(len(starts))} from uptimes group by monitor_id
             )
-            select monitor_id, group_name, name, kind, labels, state, since, code, sampled_at, outcome, duration_ms,
-                   beats, ratios, coverages
-            from c join shares using (monitor_id) order by group_name, name
+            select c.monitor_id, group_name, name, kind, labels, state, since, code, sampled_at, outcome, duration_ms,
+                   beats, shares.* from c join shares using (monitor_id) order by group_name, name
             """,
             *values,
             list(starts),
@@ -94,9 +93,20 @@ class OverviewStore:
         return [OverviewGroup(row.value, _totals_of(row)) for row in rows]
 
 
-def _item_of(row: Iterable[Any]) -> OverviewItem:
+def _shares_of(windows: int) -> str:
+    """Each window's two shares as columns: gathered into arrays they would have to be sorted first."""
+    return ", ".join(
+        f"max({share}) filter (where place = {place}) as {name}_{place}"
+        for place in range(1, windows + 1)
+        for name, share in (("ratio", _RATIO), ("coverage", _COVERAGE))
+    )
+
+
+def _item_of(row: Sequence[Any]) -> OverviewItem:
     # By position: by name it would be half of what ten thousand of them cost.
-    return OverviewItem(*row)
+    shares = row[_OWN_COLUMNS + 1 :]
+    values: tuple[Any, ...] = (*row[:_OWN_COLUMNS], shares[0::2], shares[1::2])
+    return OverviewItem(*values)
 
 
 def _totals_of(row: Row[Any]) -> Totals:
