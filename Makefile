@@ -26,6 +26,7 @@ bench: .venv/test.stamp
 	@$(BIN)/python -m bench.queues --quick
 	@$(BIN)/python -m bench.checks --checks 5000 --rounds 3
 	@$(BIN)/python -m bench.samples 1000000
+	@$(BIN)/python -m bench.monitors
 
 # The queues that the engine is measured beside, in an environment of their own: they need another release of redis-py.
 peers: .venv-peers/stamp
@@ -35,9 +36,9 @@ peers: .venv-peers/stamp
 	@$(UV) install --python .venv-peers/bin/python --require-hashes -r bench/peers/requirements.lock
 	@touch $@
 
-# Kills, wipes and restarts among many jobs; prints one line and fails if any was lost or doubled. See docs/proofs.md.
+# Kills, wipes and restarts among many jobs and monitors; fails if anything was lost or doubled. See docs/proofs.md.
 chaos: .venv/test.stamp
-	@$(BIN)/python -m chaos --jobs $(or $(JOBS),100000) --rate $(or $(RATE),300) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),3600)
+	@$(BIN)/python -m chaos --jobs $(or $(JOBS),100000) --rate $(or $(RATE),300) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),3600) --monitors $(or $(MONITORS),0)
 
 # Mixed load for a while; fails when anything grows that should not.
 soak: .venv/test.stamp

@@ -2,20 +2,20 @@
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from bench.blackbox import MODULE, PACKAGE, blackbox
 from bench.drains import Drains, TocsinQueue, drain
-from bench.harness import Servers, answers, free_port, servers
+from bench.harness import Servers, servers
 from bench.load import has_wrk, run_wrk, write_lines
 from bench.probes import CONCURRENCY, CONDITIONS, ENGINES
-from bench.processes import Measured, measured
+from bench.processes import Measured
 from bench.programs import tocsin_workers
 from bench.report import Spread, number, publish, table
 from bench.rounds import Rounds
@@ -24,19 +24,8 @@ from shared.domain.jobs import JobKind
 from shared.domain.rounds import MAX_VISITS
 
 TARGETS_A_JOB = 100
-BLACKBOX = "prometheus-blackbox-exporter"
 WORKER, PROBE = "Tocsin's whole worker, 100 targets a job", "Tocsin's probe alone"
 ROUNDS = "Tocsin's whole worker, rounds of 100 monitors"
-_MODULE = """
-modules:
-  up:
-    prober: http
-    timeout: 10s
-    http:
-      valid_status_codes: [200]
-      fail_if_body_not_matches_regexp: ['"UP"']
-      preferred_ip_protocol: ip4
-"""
 
 
 @dataclass
@@ -83,28 +72,13 @@ def probes(bench: Bench) -> dict[str, Checks]:
     return found
 
 
-@contextmanager
-def blackbox(bench: Bench) -> Iterator[tuple[Measured, str] | None]:
-    """Run blackbox_exporter; None where it is not installed (Debian: `prometheus-blackbox-exporter`)."""
-    program = shutil.which(BLACKBOX) or shutil.which("blackbox_exporter")
-    if program is None or not has_wrk():
-        yield None
-        return
-    directory, port = bench.servers.directory, free_port()
-    (directory / "blackbox.yml").write_text(_MODULE)
-    argv = [program, f"--config.file={directory}/blackbox.yml", f"--web.listen-address=127.0.0.1:{port}"]
-    with measured("blackbox", [*argv, "--log.level=error"], log_dir=directory) as process:
-        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/healthy"))
-        yield process, f"http://127.0.0.1:{port}"
-
-
 def blackbox_checks(bench: Bench) -> Checks | None:
     """Have blackbox_exporter probe, as Prometheus would."""
-    with blackbox(bench) as running:
-        if running is None:
+    with blackbox(bench.servers) as running:
+        if running is None or not has_wrk():
             return None
-        process, url = running
-        paths = [f"/probe?module=up&target={quote(target, safe='')}" for target in urls(bench.port, bench.checks)]
+        process, url = running.process, running.url
+        paths = [f"/probe?module={MODULE}&target={quote(target, safe='')}" for target in urls(bench.port, bench.checks)]
         with urllib.request.urlopen(url + paths[0], timeout=10) as answer:
             if b"probe_success 1" not in answer.read():
                 raise RuntimeError("blackbox_exporter does not find the target up")
@@ -184,7 +158,7 @@ def summary(found: Mapping[str, Checks]) -> str:
     """The lines of the README's table."""
     worker, probe, bare = found[WORKER], found[PROBE], found["bare pycurl"]
     rows = []
-    for name in sorted({BLACKBOX, "aiohttp", "bare pycurl"} & set(found)):
+    for name in sorted({PACKAGE, "aiohttp", "bare pycurl"} & set(found)):
         figures = [found[name].per_cpu_second, worker.per_cpu_second]
         shown = [*map(number, figures), f"{figures[1] / figures[0]:.2f} x", "≥ 10,000"]
         rows.append([f"checks per CPU-s, whole worker, against {name}", *shown])
@@ -205,9 +179,9 @@ def main() -> None:
         bench = Bench(on, port, arguments.checks, arguments.rounds)
         found = probes(bench)
         exporter = blackbox_checks(bench)
-        found |= {BLACKBOX: exporter} if exporter else {}
+        found |= {PACKAGE: exporter} if exporter else {}
         found |= worker_checks(bench)
-    note = "" if exporter else f"\n\nblackbox_exporter: skipped, it or wrk is missing (Debian: {BLACKBOX}, wrk)."
+    note = "" if exporter else f"\n\nblackbox_exporter: skipped, it or wrk is missing (Debian: {PACKAGE}, wrk)."
     publish("checks", [summary(found), checks_table(found) + note, f"Targets: {name} on ten loopback addresses."])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
-_TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parent.parent
 
 
@@ -128,7 +128,7 @@ def _own_cpu_seconds(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     # utime, stime, cutime, cstime (proc_pid_stat(5)): what ended children used, as PostgreSQL's backends, stays.
-    return sum(int(field) for field in fields[11:15]) * _TICK_SECONDS
+    return sum(int(field) for field in fields[11:15]) * TICK_SECONDS
 
 
 def _children_of(pid: int) -> list[int]:

@@ -1,38 +1,21 @@
 """Rounds to be drained: monitors by the thousand, and jobs that look at each of them once, now."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
-import asyncpg
 from uuid_utils.compat import uuid7
 
 from bench.drains import Queue, TocsinQueue
 from bench.harness import Servers, execute, in_context
+from bench.planting import plant
 from shared.clock import utc_now
 from shared.domain.jobs import JobKind, NewJob
 from shared.domain.rounds import MAX_VISITS, encode_round
+from shared.domain.segments import DAY
 from shared.domain.slots import Visit
 from shared.services.job_submission import Submission
 from shared.wiring import ProcessContext
-
-_PLANT = """
-    with made as (
-        insert into series (identity, kind, name, labels, monitor_id)
-        select sha256('monitor:'::bytea || uuid_send(id)), 'http', 'bench', '{}', id from unnest($1::uuid[]) m (id)
-        returning series_id, monitor_id),
-    monitored as (
-        insert into monitors (monitor_id, group_name, name, kind, target, shown, interval_ms, confirmations, confirm_ms,
-                              series_id, created_by)
-        select id, 'bench', id::text, 'http', target, '{}', 86400000, 1, 5000, series_id, 'bench'
-        from unnest($1::uuid[], $2::text[]) m (id, target) join made on made.monitor_id = m.id
-        returning monitor_id),
-    stated as (insert into monitor_states (monitor_id, since, state) select monitor_id, now(), 4 from monitored),
-    spanned as (insert into state_spans (monitor_id, started_at, state) select monitor_id, now(), 4 from monitored)
-    insert into schedules (monitor_id) select monitor_id from monitored
-"""
 
 
 class Rounds:
@@ -40,8 +23,7 @@ class Rounds:
 
     def __init__(self, servers: Servers, targets: Sequence[dict[str, object]]) -> None:
         self._servers = servers
-        self._ids: list[UUID] = [UUID(str(uuid7())) for _ in targets]
-        asyncio.run(self._plant([json.dumps(target) for target in targets]))
+        self._ids = plant(servers, targets, interval=DAY)
 
     def queue(self) -> Queue:
         """A look at each monitor, a hundred a round, at slots of their own each time it is filled."""
@@ -52,11 +34,6 @@ class Rounds:
     def close(self) -> None:
         """Remove the monitors."""
         asyncio.run(execute(self._servers.database_url, "truncate monitors cascade"))
-
-    async def _plant(self, targets: Sequence[str]) -> None:
-        connection = await asyncpg.connect(self._servers.database_url)
-        await connection.execute(_PLANT, self._ids, targets)
-        await connection.close()
 
     def _clear(self) -> None:
         asyncio.run(execute(self._servers.database_url, "truncate jobs cascade"))
