@@ -1,4 +1,4 @@
-"""Sample rows against PostgreSQL's own COPY, and statistics over many: `python -m bench.samples [SAMPLES]`."""
+"""Sample rows against PostgreSQL's own COPY; packing, and statistics over many: `python -m bench.samples [SAMPLES]`."""
 
 import asyncio
 import io
@@ -17,12 +17,14 @@ from shared.domain.outcome import Outcome, Reading
 from shared.domain.samples import Sample
 from shared.domain.segments import DAY, HOUR, floor_to
 from shared.domain.statistics import StatsQuery
-from shared.services.partitions import ensure_partitions
+from shared.services.compaction import Compaction
+from shared.services.partitions import SampleRetention, ensure_partitions
 from shared.services.rollups import Rollups
 from shared.services.statistics import Statistics
 from shared.storage.database import Database, UnitOfWork, create_engine
 from shared.storage.sample_encoding import encode_rows, place
 from shared.storage.sample_store import SampleStore
+from shared.storage.storage_store import StorageStore
 
 BATCH = 1_000
 BATCHES = 60
@@ -30,6 +32,7 @@ ROUNDS = 5
 SERIES = 1_000
 STEP = timedelta(seconds=60)
 START = floor_to(datetime.now(UTC), DAY) - 8 * DAY
+KEPT = SampleRetention(sample_days=400, hour_days=400)
 COLUMNS = ("ts", "value", "series_id", "outcome", "extras")
 
 
@@ -139,14 +142,14 @@ async def _empty(database: Database) -> None:
     """Nothing is left, and nothing that comes counts as late."""
     tables = "sample, peer, series, series_current, rollup_1h, rollup_1d, rollup_state, rollup_dirty, jobs"
     async with database.transaction() as work:
-        await work.run(f"truncate {tables} restart identity cascade")
+        await work.run(f"truncate {tables}, sample_chunk, sample_late restart identity cascade")
         await work.run(
             "insert into rollup_state (claimed_at, hours_computed_at, days_computed_at) values ($1, $1, $1)", START
         )
     await _outside(database, "checkpoint")
 
 
-async def generate(database: Database, count: int) -> tuple[datetime, float]:
+async def generate(database: Database, count: int, *, with_metrics: bool) -> tuple[datetime, float]:
     """Samples of 1,000 series every minute until now, made by the server; when they start, and how long it took."""
     end = floor_to(datetime.now(UTC), STEP)
     start = end - count // SERIES * STEP
@@ -160,8 +163,8 @@ async def generate(database: Database, count: int) -> tuple[datetime, float]:
     started = time.perf_counter()
     days = int((end - start) / DAY) + 2
     for day in (floor_to(start, DAY) + offset * DAY for offset in range(days)):
-        await ensure_partitions(database, day, 400)
-        await _generate_day(database, max(day, start), min(day + DAY, end))
+        await ensure_partitions(database, day, KEPT)
+        await _generate_day(database, max(day, start), min(day + DAY, end), with_metrics=with_metrics)
     await _outside(database, "vacuum (analyze) sample")
     await _outside(database, "analyze series")
     async with database.transaction() as work:
@@ -179,7 +182,7 @@ async def generate(database: Database, count: int) -> tuple[datetime, float]:
     return start, time.perf_counter() - started
 
 
-async def _generate_day(database: Database, start: datetime, end: datetime) -> None:
+async def _generate_day(database: Database, start: datetime, end: datetime, *, with_metrics: bool) -> None:
     if start >= end:
         return
     async with database.transaction() as work:
@@ -189,14 +192,18 @@ async def _generate_day(database: Database, start: datetime, end: datetime) -> N
             """
             insert into sample (ts, value, series_id, outcome, extras)
             select t + n * interval '50 ms', round((20 * exp(random_normal() * 0.5))::numeric, 3), n,
-                   case when random() < 0.01 then 2 else 0 end, array[200, 1, 2, 3, 10 * random()]
+                   case when random() < 0.01 then 2 else 0 end, case when $4::bool then array[
+                       200, round(random()::numeric, 3), round((2 + random())::numeric, 3),
+                       round((8 + random())::numeric, 3), round((20 * exp(random_normal() * 0.5))::numeric, 3),
+                       round(random()::numeric, 3), 5000 + n, 60, 0, 1, round((2 * random())::numeric, 3)] end
             from generate_series($1::timestamptz, $2::timestamptz - interval '1 second', interval '60 s') t,
                  generate_series(1, $3::int) n
             """,
             start,
             end,
             SERIES,
-            timeout=300,
+            with_metrics,
+            timeout=600,
         )
 
 
@@ -207,25 +214,50 @@ async def _outside(database: Database, statement: str) -> None:
         await raw.driver_connection.execute(statement, timeout=300)  # type: ignore[union-attr]
 
 
-async def measure_statistics(database: Database, count: int) -> tuple[str, str]:
-    start, generated = await generate(database, count)
+async def measure_packing(database: Database, count: int, *, with_metrics: bool) -> str:
+    """Generate, roll up and pack, and tell what a sample takes before and after."""
+    _, generated = await generate(database, count, with_metrics=with_metrics)
+    rows = await _size_of(database, "sample")
     started, hours, days = time.perf_counter(), 0, 0
     while (report := await Rollups(database).advance(datetime.now(UTC))).moved:
         hours, days = hours + report.hours, days + report.days
     rolled_up = time.perf_counter() - started
+    started, cpu, packed = time.perf_counter(), time.process_time(), 0
+    compaction = Compaction(database, hot_days=2)
+    while (done := await compaction.advance(datetime.now(UTC))).moved:
+        packed += done.samples
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    await _outside(database, "vacuum (analyze) sample_chunk")
+    chunks = await _size_of(database, "sample_chunk")
     await _outside(database, "vacuum (analyze) rollup_1h")
     await _outside(database, "vacuum (analyze) rollup_1d")
-    summary = (
-        f"{count:,} samples of {SERIES:,} series, generated in {generated:.0f} s; {hours} hours and {days} days"
-        f" rolled up in {rolled_up:.0f} s, {rolled_up / count * 1e6:.2f} us a sample."
+    return (
+        f"{count:,} samples of {SERIES:,} series, {'with 11 metrics' if with_metrics else 'duration only'}, generated"
+        f" in {generated:.0f} s; {hours} hours and {days} days rolled up in {rolled_up:.0f} s,"
+        f" {rolled_up / count * 1e6:.2f} us a sample. {packed:,} packed in {seconds:.0f} s,"
+        f" {seconds / max(packed, 1) * 1e6:.2f} us a sample, {cpu / max(packed, 1) * 1e6:.2f} us of them our own CPU."
+        f" On disk, with index: {rows / count:.1f} bytes a sample as rows, {chunks / max(packed, 1):.2f} packed;"
+        f" hours {await _size_of(database, 'rollup_1h') / count:.2f}, days"
+        f" {await _size_of(database, 'rollup_1d') / count:.2f} bytes a sample."
     )
+
+
+async def _size_of(database: Database, table: str) -> int:
+    async with database.transaction() as work:
+        return next(each.bytes for each in await StorageStore(work).list_tables() if each.table == table)
+
+
+async def measure_statistics(database: Database, count: int) -> tuple[str, ...]:
+    with_metrics = await measure_packing(database, min(count, 10_000_000), with_metrics=True)
+    plain = await measure_packing(database, count, with_metrics=False)
     now = datetime.now(UTC)
+    start = now - count // SERIES * STEP
     rows = [
         await _time_query(database, name, query)
         for name, query in _queries(start, now).items()
         if query.start < query.end
     ]
-    return summary, table(("question", "ms", "percentiles", "groups", "buckets", "samples"), rows)
+    return with_metrics, plain, table(("question", "ms", "percentiles", "groups", "buckets", "samples"), rows)
 
 
 def _queries(start: datetime, now: datetime) -> dict[str, StatsQuery]:
@@ -240,6 +272,10 @@ def _queries(start: datetime, now: datetime) -> dict[str, StatsQuery]:
         "by target, whole time": StatsQuery(start, now, group_by="target"),
         "one target, last hour by 1 min": StatsQuery(now - HOUR, now, target=one, bucket=timedelta(minutes=1)),
         "one target, last 24 h": StatsQuery(now - DAY, now, target=one),
+        "one target, 30 days by 1 h": StatsQuery(max(start, now - 30 * DAY), now, target=one, bucket=HOUR),
+        "one target, 30 days by 5 min": StatsQuery(
+            max(start, now - 30 * DAY), now, target=one, bucket=timedelta(minutes=5)
+        ),
         "one target, whole time": StatsQuery(start, now, target=one),
         "one target, whole time by 1 h": StatsQuery(start, now, target=one, bucket=HOUR),
     }
@@ -261,7 +297,7 @@ async def _time_query(database: Database, name: str, query: StatsQuery) -> tuple
 async def run(servers: Servers, count: int) -> list[str]:
     database = Database(create_engine(servers.database_url, pool_size=2, name="bench"))
     try:
-        await ensure_partitions(database, START, 400)
+        await ensure_partitions(database, START, KEPT)
         writes = await measure_writes(database)
         return [writes, *(await measure_statistics(database, count))]
     finally:

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
+from shared.domain.outcome import Outcome
 from shared.domain.sample_columns import Moments, Outcomes, SampleColumns, Values, moment_at
-from shared.domain.statistics import Figures
-from shared.domain.summary import Summary
+from shared.domain.statistics import Figures, percentile_name
 
 _MICROSECOND = timedelta(microseconds=1)
+_LONG = 20
+"""From so many values for each owner on it is quicker to sort these apart than all at once."""
 
 
 class MetricColumns(NamedTuple):
@@ -29,10 +29,6 @@ class _Points(NamedTuple):
     outcomes: Outcomes
     values: Values
 
-    def part(self, rows: slice | Moments) -> "_Points":
-        """Some of them, in the order of `rows`."""
-        return _Points(self.moments[rows], self.outcomes[rows], self.values[rows])
-
 
 def exact_figures(
     series: Sequence[MetricColumns], *, bucket: timedelta | None, percentiles: Sequence[float]
@@ -41,15 +37,15 @@ def exact_figures(
     points = _join(series)
     if not len(points.moments):
         return {}
-    figures: dict[datetime | None, Figures] = {None: _figures(points, percentiles)}
+    figures: dict[datetime | None, Figures] = {}
+    (figures[None],) = _figures(points, np.array([0, len(points.moments)]), percentiles)
     if bucket is None:
         return figures
-    spans = points.moments // (bucket // _MICROSECOND)
-    edges = [0, *(np.flatnonzero(np.diff(spans)) + 1).tolist(), len(spans)]
-    for first, last in pairwise(edges):
-        start = moment_at(int(spans[first]) * (bucket // _MICROSECOND))
-        figures[start] = _figures(points.part(slice(first, last)), percentiles)
-    return figures
+    length = bucket // _MICROSECOND
+    spans = points.moments // length
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(spans)) + 1, [len(spans)]])
+    starts = [moment_at(span * length) for span in spans[edges[:-1]].tolist()]
+    return figures | dict(zip(starts, _figures(points, edges, percentiles), strict=True))
 
 
 def _join(series: Sequence[MetricColumns]) -> _Points:
@@ -66,24 +62,77 @@ def _join(series: Sequence[MetricColumns]) -> _Points:
         return points
     # Of several at one moment the greatest counts as the latest.
     order = np.lexsort((points.values, points.moments))
-    return points.part(order)
+    return _Points(points.moments[order], points.outcomes[order], points.values[order])
 
 
-def _figures(points: _Points, percentiles: Sequence[float]) -> Figures:
-    counts = np.bincount(points.outcomes, minlength=len(Outcome)).tolist()
-    outcomes = {OUTCOME_OF_CODE[code]: count for code, count in enumerate(counts)}
+def _figures(points: _Points, edges: Moments, percentiles: Sequence[float]) -> list[Figures]:
+    """The figures between each two of the edges, which are places among the points."""
+    owners = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+    outcomes = np.bincount(owners * len(Outcome) + points.outcomes, minlength=(len(edges) - 1) * len(Outcome))
     chosen = np.flatnonzero(~np.isnan(points.values))
-    if not len(chosen):
-        return Summary(outcomes=outcomes).figures_with([None] * len(percentiles), percentiles)
-    values = np.sort(points.values[chosen])
-    ranks = np.maximum(np.ceil(np.asarray(percentiles) / 100 * len(values)).astype(np.int64), 1)
-    summary = Summary(
-        outcomes=outcomes,
-        value_count=len(values),
-        value_sum=float(values.sum()),
-        value_min=float(values[0]),
-        value_max=float(values[-1]),
-        latest=float(points.values[chosen[-1]]),
-        latest_at=moment_at(int(points.moments[chosen[-1]])),
+    sums = _sums(points.values[chosen], points.moments[chosen], owners[chosen], percentiles)
+    names = [percentile_name(percentile) for percentile in percentiles]
+    nothing = _Sums([None] * len(percentiles))
+    return [
+        _figures_of(counts, sums.get(owner, nothing), names)
+        for owner, counts in enumerate(outcomes.reshape(-1, len(Outcome)).tolist())
+    ]
+
+
+def _figures_of(counts: Sequence[int], sums: "_Sums", names: Sequence[str]) -> Figures:
+    """Plainly made, since there may be thousands."""
+    up, degraded, down, error = counts
+    judged = up + degraded + down
+    return Figures(
+        count=judged + error,
+        mean=sums.total / sums.size if sums.size else None,
+        min=sums.low,
+        max=sums.high,
+        latest=sums.latest,
+        latest_at=None if sums.latest_at is None else moment_at(sums.latest_at),
+        percentiles=dict(zip(names, sums.percentiles, strict=True)),
+        outcomes={"up": up, "degraded": degraded, "down": down, "error": error},
+        uptime=(up + degraded) / judged if judged else None,
     )
-    return summary.figures_with(values[ranks - 1].tolist(), percentiles)
+
+
+class _Sums(NamedTuple):
+    """What values come to, in the order in which they are computed."""
+
+    percentiles: Sequence[float | None]
+    size: int = 0
+    total: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    latest: float | None = None
+    latest_at: int | None = None
+
+
+def _sums(values: Values, moments: Moments, owners: Moments, percentiles: Sequence[float]) -> dict[int, _Sums]:
+    """What each owner's values come to, where it has any; owners ascend."""
+    if not len(values):
+        return {}
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(owners)) + 1])
+    ends = np.concatenate([starts[1:], [len(values)]])
+    ordered = _sort_each(values, owners, starts)
+    ranks = np.ceil(np.asarray(percentiles) / 100 * (ends - starts)[:, np.newaxis]).astype(np.int64)
+    columns = (
+        ordered[starts[:, np.newaxis] + np.maximum(ranks, 1) - 1].tolist(),
+        (ends - starts).tolist(),
+        np.add.reduceat(values, starts).tolist(),
+        ordered[starts].tolist(),
+        ordered[ends - 1].tolist(),
+        values[ends - 1].tolist(),
+        moments[ends - 1].tolist(),
+    )
+    return dict(zip(owners[starts].tolist(), map(_Sums, *columns), strict=True))
+
+
+def _sort_each(values: Values, owners: Moments, starts: Moments) -> Values:
+    """The values of each owner in ascending order."""
+    if len(values) < _LONG * len(starts):
+        return values[np.lexsort((values, owners))]
+    ordered = values.copy()
+    for part in np.split(ordered, starts[1:]):
+        part.sort()
+    return ordered
