@@ -143,6 +143,14 @@ def test_nobody_looks_at_what_is_paused() -> None:
     ]
 
 
+def test_a_look_from_before_a_pause_changes_nothing_after_it() -> None:
+    """It was under way while its monitor was paused and resumed; the timeline goes forward only."""
+    folded, _ = fold_all(look(1, Outcome.UP))
+    paused = fold_pause(folded.standing, at=slot(2) + timedelta(seconds=1))
+    resumed = fold_resume(paused.standing, at=slot(2) + timedelta(seconds=2)).standing
+    assert fold(resumed, look(2, Outcome.DOWN), confirmations=0) == Folded(resumed)
+
+
 def test_a_look_that_was_asked_for_counts_at_once() -> None:
     """It ends a gap, and what follows it is judged from there on."""
     folded, _ = fold_all(look(1, Outcome.UP))
