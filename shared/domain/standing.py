@@ -116,9 +116,9 @@ class Folded:
 def fold(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     """Fold a look into a standing.
 
-    A look that is older than the latest one, or than the state itself, changes nothing. *Down* begins when the target was first found down, once
-    as many further looks as `confirmations` found the same. An error of ours is `no_data` and neither confirms nor
-    clears anything. Where slots were missed before this one, nothing was known between.
+    A look that is older than the latest one, or than the state itself, changes nothing. *Down* begins when the target
+    was first found down, once as many further looks as `confirmations` found the same. An error of ours is `no_data`
+    and neither confirms nor clears anything. Where slots were missed before this one, nothing was known between.
     """
     # A look that was under way through a pause comes after the resumption, and was due before it.
     is_late = look.at < standing.since or (standing.last_at is not None and look.at <= standing.last_at)
