@@ -14,8 +14,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _CRON_FIELDS = 5
 
-MAX_WALK = 10_000
-"""How many slots of a cron expression are walked at once; a gap of more is told in several."""
+MAX_WALK = 1_000
+"""How many slots of a cron expression are walked at once, 0.1 s; a gap of more is told in several."""
+
+_REMEMBERED_SLOTS = 32_768
 
 
 class ScheduleError(ValueError):
@@ -38,8 +40,7 @@ class Schedule:
         """The first slot after `moment` (aware); of a cron expression right across changes of daylight saving time."""
         if self.interval is not None:
             return moment + self.interval - (moment - _EPOCH - self.phase) % self.interval
-        slot: datetime = next(CronSim(self.cron or "", moment.astimezone(ZoneInfo(self.timezone))))
-        return slot.astimezone(UTC)
+        return _next_of_cron(self.cron or "", self.timezone, moment)
 
     def slots(self, first: datetime, until: datetime) -> Iterator[datetime]:
         """The slot `first` and those after it, up to and including `until`."""
@@ -64,6 +65,13 @@ class Schedule:
             if count == MAX_WALK:
                 break
         return count, last
+
+
+@lru_cache(maxsize=_REMEMBERED_SLOTS)
+def _next_of_cron(expression: str, timezone: str, moment: datetime) -> datetime:
+    """Remembered, because many monitors share an expression and are due together: each step takes 0.1 ms."""
+    slot: datetime = next(CronSim(expression, moment.astimezone(ZoneInfo(timezone))))
+    return slot.astimezone(UTC)
 
 
 def phase_of(monitor_id: UUID, interval: timedelta) -> timedelta:

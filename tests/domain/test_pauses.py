@@ -50,7 +50,7 @@ def test_each_slot_of_a_pause_is_counted_once(interval: int, begun: int, lasted:
 
 @pytest.mark.parametrize("days", [5, 365])
 def test_years_of_minutes_are_not_walked_through(days: int) -> None:
-    """The first ten thousand are counted, the others estimated; every minute has its slot, so that it is exact here."""
+    """The first thousand are counted, the others estimated; every minute has its slot, so that it is exact here."""
     end = NOON + timedelta(days=days)
     gap = gap_of_pause(ID, Schedule(cron="* * * * *"), paused_at=NOON, resumed_at=end)
     assert gap is not None
