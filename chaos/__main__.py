@@ -1,8 +1,12 @@
-"""`python -m chaos`: havoc among many jobs, and one line that says what became of them; exit 1 if any was harmed."""
+"""`python -m chaos`: havoc among many jobs and monitors, and a line of each that says what became of them.
+
+The exit code is 1 if any was harmed.
+"""
 
 import argparse
 import sys
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import uvloop
@@ -19,22 +23,28 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=300, help="how many are submitted in a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3600, help="the most the run may take")
+    parser.add_argument("--monitors", type=int, default=0, help="how many are looked at each second meanwhile")
+    parser.add_argument("--stall-seconds", type=float, default=30, help="how long a database stands still")
     options = parser.parse_args()
     return tell(uvloop.run(wreak_havoc(**vars(options))))
 
 
 def tell(run: Run) -> int:
     """Print how it went; the exit code."""
-    reckoning = run.reckoning
+    reckoning, slots = run.reckoning, run.slots
     for word, harmed in (("lost", reckoning.lost), ("doubled", reckoning.doubled)):
         for job_id, why in list(harmed.items())[:SHOWN]:
             print(f"{word} {job_id}: {why}")
+    for word, (monitor_id, moment), why in islice(slots.faults, SHOWN):
+        print(f"{word} {monitor_id} at {moment}: {why}")
     print(f"blows: {_counted(run.blows)} · submissions repeated {run.repeats}")
     print(f"attempts: {_counted(reckoning.outcomes)} · jobs given up as crash loops {reckoning.poisoned}")
     if run.is_late:
         print("the time was up before all jobs had ended")
     print(reckoning.line(run.seconds))
-    return 0 if reckoning.is_clean and not run.is_late and not run.forged else 1
+    if slots.slots:
+        print(slots.line())
+    return 0 if reckoning.is_clean and slots.is_clean and not run.is_late and not run.forged else 1
 
 
 def _counted(counts: Counter[Any]) -> str:

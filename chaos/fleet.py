@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 from pydantic import SecretStr
 
 import api.main
@@ -15,6 +17,7 @@ from shared.settings import Settings
 from shared.vault import new_key
 
 ADMIN_KEY = "tocsin_admin_" + "c" * 43
+READY_SECONDS = 60.0
 
 
 class Fleet:
@@ -94,6 +97,16 @@ class Fleet:
     def _start(self, name: str, target: object) -> Victim:
         self._started += 1
         return Victim(name, target, self.settings, log=self._logs / f"{name}-{self._started}.log")  # type: ignore[arg-type]
+
+
+async def until_ready(http: httpx2.AsyncClient) -> None:
+    """Wait until the API takes requests."""
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            with suppress(httpx2.TransportError):
+                if (await http.get("/readyz")).is_success:
+                    return
+            await asyncio.sleep(0.1)
 
 
 def _free_port() -> int:

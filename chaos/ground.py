@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -66,11 +67,33 @@ class Ground:
             case Weather.POSTGRES_RESTART:
                 self._restart(PostgresServer)
 
+    def stall_postgres(self, seconds: float) -> None:
+        """Let PostgreSQL with all its backends stand still for a while; whoever waits for it hears nothing at all."""
+        server = self._server(PostgresServer)
+        assert server.pid is not None
+        postmaster = psutil.Process(server.pid)
+        # The postmaster first: it starts no new backend then.
+        processes = [postmaster]
+        postmaster.suspend()
+        try:
+            processes += postmaster.children(recursive=True)
+            for backend in processes[1:]:
+                with suppress(psutil.NoSuchProcess):
+                    backend.suspend()
+            time.sleep(seconds)
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
     def _restart(self, kind: type[PostgresServer] | type[ValkeyServer]) -> None:
-        server = next(server for server in self._embedded.running if isinstance(server, kind))
+        server = self._server(kind)
         assert server.pid is not None
         _kill_tree(server.pid)
         server.start()
+
+    def _server(self, kind: type[PostgresServer] | type[ValkeyServer]) -> PostgresServer | ValkeyServer:
+        return next(server for server in self._embedded.running if isinstance(server, kind))
 
 
 def _kill_tree(pid: int) -> None:

@@ -12,7 +12,9 @@ from chaos.fleet import Fleet
 from chaos.ground import Ground, Weather, ground
 from chaos.ledger import Reckoning, count_live, read_records, reckon
 from chaos.plan import Blow, PlannedBlow, plan
+from chaos.slots import SlotReckoning
 from chaos.submitting import Submitter
+from chaos.watching import Watching
 from chaos.witness import Witness
 
 WORKERS = 4
@@ -30,6 +32,8 @@ class Run:
     """How a run went."""
 
     reckoning: Reckoning
+    slots: SlotReckoning
+    """Of the monitors that were watched beside the jobs."""
     blows: Counter[Blow]
     repeats: int
     forged: int
@@ -38,23 +42,28 @@ class Run:
     """The time was up before the last job had ended."""
 
 
-async def wreak_havoc(*, jobs: int, rate: float, seed: int, seconds: float) -> Run:
+async def wreak_havoc(
+    *, jobs: int, rate: float, seed: int, seconds: float, monitors: int = 0, stall_seconds: float = 30.0
+) -> Run:
     """Run it whole, with servers of its own.
 
     `rate` is how many jobs are submitted in a second, `seconds` bounds the time from the first submission to the last
-    end.
+    end. `monitors` are looked at each second meanwhile. `stall_seconds` is how long a database stands still.
     """
     async with servers() as own, Witness(most_seconds=ANSWER_SECONDS).serve() as witness:
         fleet = Fleet(own, workers=WORKERS, lease_seconds=LEASE_SECONDS)
         try:
             submitter = Submitter(witness, jobs=jobs, rate=rate, url=fleet.url)
-            havoc = Havoc(own, fleet, submitter, seed=seed, calm_below=jobs // CALM_SHARE)
+            watching = Watching(own.urls.database_url, fleet, witness, monitors=monitors)
+            await watching.begin()
+            havoc = Havoc(own, fleet, submitter, seed=seed, stall_seconds=stall_seconds)
             started_at = time.monotonic()
             is_late = not await havoc.run(seconds)
             took_seconds = time.monotonic() - started_at
+            slots = await watching.reckon()
         finally:
             await asyncio.to_thread(fleet.end)
-        return Run(await havoc.count(), havoc.blows, submitter.repeats, witness.forged, took_seconds, is_late)
+        return Run(await havoc.count(), slots, havoc.blows, submitter.repeats, witness.forged, took_seconds, is_late)
 
 
 @asynccontextmanager
@@ -71,7 +80,7 @@ async def servers() -> AsyncIterator[Ground]:
 class Havoc:
     """Jobs going through a fleet that is struck all the while."""
 
-    def __init__(self, own: Ground, fleet: Fleet, submitter: Submitter, *, seed: int, calm_below: int) -> None:
+    def __init__(self, own: Ground, fleet: Fleet, submitter: Submitter, *, seed: int, stall_seconds: float) -> None:
         self.blows: Counter[Blow] = Counter()
         # A short run on a fast machine would otherwise be over before every kind of blow has fallen.
         self._met_all = asyncio.Event()
@@ -79,7 +88,7 @@ class Havoc:
         self._fleet = fleet
         self._submitter = submitter
         self._seed = seed
-        self._calm_below = calm_below
+        self._stall_seconds = stall_seconds
 
     async def run(self, seconds: float) -> bool:
         """Let it happen; False when the time was up before the last job had ended."""
@@ -99,7 +108,7 @@ class Havoc:
         try:
             await self._submitter.submit_all()
             await self._met_all.wait()
-            await self._until_live(self._calm_below)
+            await self._until_live(self._submitter.jobs // CALM_SHARE)
         finally:
             striking.cancel()
             await asyncio.gather(striking, return_exceptions=True)
@@ -138,6 +147,8 @@ class Havoc:
                 self._fleet.api.signal(signal.SIGKILL)
             case Blow.FLUSHALL | Blow.VALKEY_RESTART | Blow.POSTGRES_RESTART:
                 await _whole(asyncio.to_thread(self._ground.strike, Weather(planned.blow.value)))
+            case Blow.POSTGRES_STALL:
+                await _whole(asyncio.to_thread(self._ground.stall_postgres, self._stall_seconds))
 
 
 async def _whole(striking: Coroutine[None, None, None]) -> None:

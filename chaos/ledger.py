@@ -112,11 +112,12 @@ left join (select job_id, array_agg(outcome order by attempt, dispatch_no) as ou
            from job_attempts group by job_id) a on a.job_id = j.job_id
 left join (select t.job_id, count(*) as samples from job_samples t join sample using (series_id) group by t.job_id) s
        on s.job_id = j.job_id
+where j.kind <> 'round'
 """
 
 
 async def read_records(database_url: str) -> dict[UUID, Record]:
-    """All jobs there are, by a connection of the auditor's own."""
+    """All jobs that were submitted, by a connection of the auditor's own."""
     connection = await asyncpg.connect(database_url, timeout=30)
     try:
         rows = await connection.fetch(_RECORDS, timeout=300)
@@ -127,11 +128,13 @@ async def read_records(database_url: str) -> dict[UUID, Record]:
 
 
 async def count_live(database_url: str) -> int:
-    """How many jobs have not ended."""
+    """How many submitted jobs have not ended; rounds of monitors go on for ever."""
     connection = await asyncpg.connect(database_url, timeout=10)
     try:
         live: int = await connection.fetchval(
-            "select count(*) from jobs where state in ('scheduled', 'queued', 'running', 'retrying')", timeout=30
+            "select count(*) from jobs where state in ('scheduled', 'queued', 'running', 'retrying')"
+            " and kind <> 'round'",
+            timeout=30,
         )
         return live
     finally:

@@ -17,6 +17,8 @@ class Blow(StrEnum):
     FLUSHALL = "flushall"
     VALKEY_RESTART = "valkey_restart"
     POSTGRES_RESTART = "postgres_restart"
+    POSTGRES_STALL = "postgres_stall"
+    """SIGSTOP of the whole server, then SIGCONT."""
 
 
 WEIGHTS = {
@@ -27,6 +29,8 @@ WEIGHTS = {
     Blow.FLUSHALL: 2,
     Blow.VALKEY_RESTART: 1,
     Blow.POSTGRES_RESTART: 1,
+    # It takes longer than many of the others together.
+    Blow.POSTGRES_STALL: 0.3,
 }
 """How often each happens, against the others."""
 

@@ -13,7 +13,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from chaos.figures import Figures, header, judge, read, row
-from chaos.fleet import ADMIN_KEY, Fleet
+from chaos.fleet import ADMIN_KEY, Fleet, until_ready
 from chaos.ground import Ground
 from chaos.havoc import servers
 from chaos.witness import SECRET, Witness
@@ -116,7 +116,7 @@ async def _load(ground: Ground, fleet: Fleet, witness: Witness, did: Counter[str
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     redis = Redis.from_url(ground.urls.redis_url, socket_timeout=10)
     async with httpx2.AsyncClient(base_url=fleet.url, headers=headers, timeout=30) as http, redis:
-        await _until_ready(http)
+        await until_ready(http)
         (await http.put(f"/api/v1/limits/{LIMIT_KEY}", json={"max_running": 2})).raise_for_status()
         clients = [asyncio.create_task(Client(http, witness, did).go_on()) for _ in range(CLIENTS)]
         reading = asyncio.create_task(_read_all(ground, fleet, redis, seconds=seconds))
@@ -142,17 +142,6 @@ async def _read_all(ground: Ground, fleet: Fleet, redis: Redis, *, seconds: floa
         readings.append(await read(ground, fleet, redis))
         print(row(readings[-1]), flush=True)
     return readings
-
-
-async def _until_ready(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await http.get("/readyz")).is_success:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.1)
 
 
 def main() -> int:

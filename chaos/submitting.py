@@ -27,7 +27,7 @@ class Submitter:
         self.accepted: dict[int, UUID] = {}
         self.repeats = 0
         self._witness = witness
-        self._jobs = jobs
+        self.jobs = jobs
         self._url = url
         self._rate = rate
         self._began_at = 0.0
@@ -35,7 +35,7 @@ class Submitter:
     async def submit_all(self) -> None:
         """Submit every job, some in batches and some one by one; returns once each is accepted."""
         self._began_at = asyncio.get_running_loop().time()
-        pending = deque(range(start, min(start + BATCH, self._jobs)) for start in range(0, self._jobs, BATCH))
+        pending = deque(range(start, min(start + BATCH, self.jobs)) for start in range(0, self.jobs, BATCH))
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with (
             httpx2.AsyncClient(base_url=self._url, headers=headers, timeout=REQUEST_SECONDS) as client,
