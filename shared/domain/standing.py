@@ -116,14 +116,15 @@ class Folded:
 def fold(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     """Fold a look into a standing.
 
-    A look that is older than the latest one, or than the state itself, changes nothing. *Down* begins when the target
+    A look that is older than the latest one, or than the state itself, changes no state. *Down* begins when the target
     was first found down, once as many further looks as `confirmations` found the same. An error of ours is `no_data`
     and neither confirms nor clears anything. Where slots were missed before this one, nothing was known between.
     """
-    # A look that was under way through a pause comes after the resumption, and was due before it.
-    is_late = look.at < standing.since or (standing.last_at is not None and look.at <= standing.last_at)
-    if is_late or standing.state in {MonitorState.PAUSED, MonitorState.MAINTENANCE}:
+    if standing.state in {MonitorState.PAUSED, MonitorState.MAINTENANCE}:
         return Folded(standing)
+    # A look that was under way through a pause comes after the resumption, and was due before it.
+    if look.at < standing.since or (standing.last_at is not None and look.at <= standing.last_at):
+        return Folded(_overtaken(standing, look))
     standing, gap = _note_gap(standing, look)
     standing = replace(standing, last_at=look.at, covered_until=_covered_until(standing, look))
     folded = _judge(standing, look, confirmations=confirmations)
@@ -168,6 +169,14 @@ def _note_gap(standing: Standing, look: Look) -> tuple[Standing, tuple[StateChan
         return standing, ()
     lost, changes = _enter(standing, max(until, standing.since), MonitorState.NO_DATA, MISSED, None)
     return replace(lost, failing=0, first_failed_at=None), changes
+
+
+def _overtaken(standing: Standing, look: Look) -> Standing:
+    """A slot's look that a later one was quicker than: its slot was not missed, so that what is known goes on."""
+    until, covers_until = standing.covered_until, look.covers_until
+    if until is None or covers_until is None or not look.at <= until < covers_until:
+        return standing
+    return replace(standing, covered_until=covers_until)
 
 
 def _covered_until(standing: Standing, look: Look) -> datetime | None:

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -90,7 +90,7 @@ class RoundWork:
         run = _Run(claimed)
         self._clock.hear(claimed.started_at, at=time.monotonic())
         try:
-            visits = decode_round(claimed.spec)
+            visits = [self._due_by_now(visit) for visit in decode_round(claimed.spec)]
         except msgspec.DecodeError:
             return Worked(failure=Failure("unreadable_spec", "this worker cannot read the round", True))
         targets = await self._find_targets(visits)
@@ -111,6 +111,13 @@ class RoundWork:
 
     def _now(self) -> datetime:
         return self._clock.time(at=time.monotonic())
+
+    def _due_by_now(self, visit: Visit) -> Visit:
+        """A look that was asked for counts as of now at the latest: the clock of who asked may be ahead.
+
+        Else the slots up to then would be older than it, and change nothing.
+        """
+        return replace(visit, slot=min(visit.slot, self._now())) if visit.is_manual else visit
 
     async def _reach(self, moment: datetime) -> None:
         seconds = (moment - self._now()).total_seconds()

@@ -129,6 +129,13 @@ def test_a_late_look_changes_nothing() -> None:
     assert fold(folded.standing, look(2, Outcome.DOWN), confirmations=0) == Folded(folded.standing)
 
 
+def test_a_slow_look_that_another_overtakes_is_no_missed_slot() -> None:
+    """Somebody asks for a look while that of a slot still waits for its answer: nothing was missed until the next."""
+    folded, changes = fold_all(look(1, Outcome.UP), retry(2, Outcome.UP), look(2, Outcome.UP), look(3, Outcome.UP))
+    assert told(changes) == [(slot(1), MonitorState.UP)]
+    assert folded.standing.covered_until == slot(4)
+
+
 def test_nobody_looks_at_what_is_paused() -> None:
     """A look that was under way changes nothing; resumed, it is pending, and no gap."""
     folded, _ = fold_all(look(1, Outcome.UP))

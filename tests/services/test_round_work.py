@@ -310,6 +310,14 @@ async def test_what_somebody_asked_for_is_told_and_not_kept(site: RoundSite, fil
     assert await site.state(monitor_id) == "down"
 
 
+async def test_a_look_asked_for_by_a_clock_that_is_ahead_ages_no_slot(site: RoundSite) -> None:
+    """It counts as of when it is taken, by the database's clock, so that the slots after it are still news."""
+    monitor_id = await add_monitor(site.bench.database, file("/a"))
+    asked = await site.run([Visit(monitor_id, 1, utc_now() + DAY, is_manual=True)])
+    assert asked["up"] == 1
+    assert await site.rows("select last_at < now() + interval '1 s' from monitor_states") == [(True,)]
+
+
 async def test_a_target_that_cannot_be_unsealed_is_our_error(site: RoundSite, files: Files) -> None:
     """The worker lacks the key; nothing is said of the target, and with the key it is looked at."""
     vault = Vault([new_key()])
