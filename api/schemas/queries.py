@@ -17,6 +17,9 @@ LabelTerm = Annotated[
 ]
 """One label, name and value."""
 
+PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text that the database can hold."""
+
 Cursor = Annotated[
     str | None, Field(max_length=500, description="The `next_cursor` of the page before, with the same filters.")
 ]
@@ -99,10 +102,10 @@ class StatsRequest(MonitorStatsRequest):
     """What to know of many samples."""
 
     kind: Annotated[str | None, Field(description="Targets of this kind only.", examples=["http"])] = None
-    target: Annotated[str | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
+    target: Annotated[PlainText | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
     monitor: list[UUID] = Field(default_factory=list, max_length=100, description="Any of these monitors.")
-    group: Annotated[str | None, Field(max_length=200, description="Monitors of this group.")] = None
+    group: Annotated[PlainText | None, Field(max_length=200, description="Monitors of this group.")] = None
     by: Annotated[
         str,
         Field(pattern=r"^(kind|target|monitor|label:[a-zA-Z_][a-zA-Z0-9_]{0,62})$", description="What to group by."),
@@ -124,7 +127,7 @@ class ExportQuery(WindowQuery):
     format: Annotated[Literal["ndjson", "csv"], Field(description="A JSON object a line, or a table.")] = "ndjson"
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
     monitor: list[UUID] = Field(default_factory=list, max_length=100, description="Any of these monitors.")
-    group: Annotated[str | None, Field(max_length=200, description="Monitors of this group.")] = None
+    group: Annotated[PlainText | None, Field(max_length=200, description="Monitors of this group.")] = None
 
 
 def labels_of(terms: Sequence[str]) -> dict[str, str]:

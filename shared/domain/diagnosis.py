@@ -32,7 +32,7 @@ def judge_disk(name: str, *, free_bytes: int, total_bytes: int) -> Finding:
     if free_bytes < DISK_FAILED_BYTES:
         return Finding("disk", Level.FAIL, message, "make room: PostgreSQL stops when it cannot write")
     if free_bytes < total_bytes * DISK_WARNED_FRACTION:
-        return Finding("disk", Level.WARN, message, "make room soon, or keep less: TOCSIN_STORAGE_CAP, TOCSIN_SAMPLE_DAYS, TOCSIN_JOB_DAYS")
+        return Finding("disk", Level.WARN, message, "make room soon, or keep less: TOCSIN_STORAGE_CAP, TOCSIN_JOB_DAYS")
     return Finding("disk", Level.OK, message)
 
 

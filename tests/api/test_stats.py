@@ -77,6 +77,8 @@ class TestQuestion:
         ("window=0s", None),
         ("window=1y&bucket=1s", None),
         ("groups=kind", "groups"),
+        ("group=%00", "group"),
+        ("target=%00", "target"),
     ],
 )
 async def test_a_wrong_question_is_refused(client: httpx2.AsyncClient, query: str, parameter: str | None) -> None:
