@@ -102,7 +102,7 @@ class StatsRequest(MonitorStatsRequest):
     """What to know of many samples."""
 
     kind: Annotated[str | None, Field(description="Targets of this kind only.", examples=["http"])] = None
-    target: Annotated[PlainText | None, Field(max_length=4096, description="The target by its shown name, whole.")] = None
+    target: Annotated[PlainText | None, Field(max_length=4096, description="The target by its shown name.")] = None
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels.")
     monitor: list[UUID] = Field(default_factory=list, max_length=100, description="Any of these monitors.")
     group: Annotated[PlainText | None, Field(max_length=200, description="Monitors of this group.")] = None
