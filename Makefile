@@ -26,6 +26,7 @@ bench: .venv/test.stamp
 	@$(BIN)/python -m bench.queues --quick
 	@$(BIN)/python -m bench.checks --checks 5000 --rounds 3
 	@$(BIN)/python -m bench.samples 1000000
+	@$(BIN)/python -m bench.live --clients 300 --seconds 3
 	@$(BIN)/python -m bench.monitors
 
 # The queues that the engine is measured beside, in an environment of their own: they need another release of redis-py.
