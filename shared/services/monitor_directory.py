@@ -21,8 +21,11 @@ OVERLAP = timedelta(minutes=2)
 WHOLE_SECONDS = 600.0
 """How often all of it is read, so that deleted monitors are forgotten."""
 
-LEARN_SECONDS = 1.0
-"""The least time between two readings for monitors that are not known yet."""
+READ_SECONDS = 2.0
+"""How long a reading may take: all who watch wait for it."""
+
+AWAY_SECONDS = 5.0
+"""How long a database that did not answer is not asked again."""
 
 _log = structlog.get_logger()
 
@@ -35,6 +38,7 @@ class MonitorDirectory:
         self._facts: dict[UUID, MonitorFacts] = {}
         self._unknown: set[UUID] = set()
         self._read_at = float("-inf")
+        self._away_until = float("-inf")
         self._whole_at = float("-inf")
         self._turn = asyncio.Lock()
 
@@ -43,29 +47,34 @@ class MonitorDirectory:
         return None if monitor_id is None else self._facts.get(monitor_id)
 
     async def learn(self, monitor_ids: Iterable[UUID]) -> None:
-        """Know these monitors, if they are there, and what changed; nothing is done while that was so lately.
+        """Know these monitors, if they are there, and what changed lately.
 
-        While the database is away what was known stays known.
+        It is read for each id that was never met before, else every few seconds. While the database is away what was
+        known stays known.
         """
-        unknown = {each for each in monitor_ids if each not in self._facts and each not in self._unknown}
-        patience = LEARN_SECONDS if unknown else REFRESH_SECONDS
+        met = {each for each in monitor_ids if each not in self._facts and each not in self._unknown}
         async with self._turn:
-            if _now() < self._read_at + patience:
+            if _now() < self._away_until or not (met or _now() >= self._read_at + REFRESH_SECONDS):
                 return
             try:
-                await self._read()
-            except StorageUnavailableError as error:
+                async with asyncio.timeout(READ_SECONDS):
+                    await self._read()
+            except (StorageUnavailableError, TimeoutError) as error:
+                self._away_until = _now() + AWAY_SECONDS
                 _log.warning("monitor_directory_not_read", error=repr(error))
-            self._unknown |= unknown - self._facts.keys()
+            else:
+                self._unknown |= met - self._facts.keys()
 
     async def _read(self) -> None:
-        self._read_at = _now()
-        is_whole = self._read_at >= self._whole_at + WHOLE_SECONDS
+        at = _now()
+        is_whole = at >= self._whole_at + WHOLE_SECONDS
         async with self._database.transaction() as work:
             found = await MonitorDirectoryStore(work).list_changed(None if is_whole else OVERLAP)
-        self._facts = found if is_whole else self._facts | found
-        self._whole_at = self._read_at if is_whole else self._whole_at
-        self._unknown.clear()
+        self._read_at = at
+        if is_whole:
+            self._facts, self._unknown, self._whole_at = found, set(), at
+        else:
+            self._facts |= found
 
 
 def _now() -> float:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from api_client import MakeKey, MakeServices
 from live_watch import KEY, PATIENCE_SECONDS, Heard, LiveServer, Watcher, live_server, watching
+from monitor_data import MonitorData, monitor_id_of, plant_monitors
 from redis.asyncio import Redis
 
 from api.access_log import AccessLog
@@ -20,9 +22,10 @@ from shared.domain.jobs import JobKind, JobState
 from shared.domain.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
 from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.standing import MonitorState, StateChange
 from shared.live_events import STREAM, LiveEvents
 from shared.live_events.wire import FIELD, encode_batch
+from shared.storage.database import Database
 
 SLOW_REQUEST = (
     f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {KEY['Authorization']}\r\n\r\n".encode()
@@ -120,6 +123,24 @@ async def test_only_what_was_asked_for_arrives(server: LiveServer, live: LiveEve
         await tell(live, sample(monitor_id), state(), job(), state(monitor_id), job(job_id))
         assert (await watcher.next()).data["monitor_id"] == str(monitor_id)
         assert (await watcher.next()).data["id"] == str(job_id)
+
+
+async def test_only_monitors_of_a_group_with_labels_arrive(
+    server: LiveServer, live: LiveEvents, database: Database
+) -> None:
+    """Also of a monitor that is made while somebody watches, from its first event on."""
+    async with watching(server, group="web", label="team:shop") as watcher:
+        await ready(watcher)
+        planted = [
+            MonitorData(monitor_id_of(number), [StateChange(AT, MonitorState.UP)], name=f"m{number}", group=group)
+            for number, group in enumerate(("web", "web", "db"))
+        ]
+        planted[1] = replace(planted[1], labels={"team": "shop"})
+        await plant_monitors(database, planted)
+        await tell(live, job(), sample(), *(sample(monitor_id_of(number)) for number in range(3)))
+        assert (await watcher.next()).data["monitor_id"] == str(monitor_id_of(1))
+        await tell(live, state(monitor_id_of(1)))
+        assert (await watcher.next()).name == "state"
 
 
 async def test_who_comes_back_misses_nothing_while_events_flow(server: LiveServer, live: LiveEvents) -> None:

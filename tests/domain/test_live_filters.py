@@ -1,0 +1,63 @@
+"""Which events a filter lets through."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from shared.domain.jobs import JobKind, JobState
+from shared.domain.leases import JobChange
+from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live_filters import LiveFilter, LiveType, MonitorFacts
+from shared.domain.outcome import Outcome
+from shared.domain.standing import MonitorState
+
+MONITOR, JOB, OTHER = uuid4(), uuid4(), uuid4()
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+SAMPLE = SampleTold(MONITOR, AT, Outcome.UP, 1.0)
+STATE = StateTold(MONITOR, AT, MonitorState.DOWN)
+QUEUED = JobChange(JOB, 1, JobState.QUEUED, JobKind.COLLECT)
+FACTS = MonitorFacts("web", "http", {"team": "shop", "tier": "gold"})
+ALL = (SAMPLE, STATE, QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "through"),
+    [
+        (LiveFilter(), ALL),
+        (LiveFilter(types=frozenset({LiveType.SAMPLE})), (SAMPLE,)),
+        (LiveFilter(types=frozenset({LiveType.STATE, LiveType.JOB})), (STATE, QUEUED)),
+        (LiveFilter(ids=frozenset({MONITOR})), (SAMPLE, STATE)),
+        (LiveFilter(ids=frozenset({JOB, OTHER})), (QUEUED,)),
+        (LiveFilter(ids=frozenset({OTHER})), ()),
+        (LiveFilter(kinds=frozenset({"http"})), (SAMPLE, STATE)),
+        (LiveFilter(kinds=frozenset({"file", "collect"})), (QUEUED,)),
+        (LiveFilter(states=frozenset({"down"})), (STATE,)),
+        (LiveFilter(states=frozenset({"up", "queued"})), (QUEUED,)),
+        (LiveFilter(group="web"), (SAMPLE, STATE)),
+        (LiveFilter(group=""), ()),
+        (LiveFilter(labels=(("team", "shop"),)), (SAMPLE, STATE)),
+        (LiveFilter(labels=(("team", "shop"), ("tier", "gold"))), (SAMPLE, STATE)),
+        (LiveFilter(labels=(("team", "shop"), ("tier", "silver"))), ()),
+        (LiveFilter(group="web", types=frozenset({LiveType.STATE}), states=frozenset({"up"})), ()),
+    ],
+)
+def test_what_is_named_has_to_be_there(wanted: LiveFilter, through: tuple[LiveEvent, ...]) -> None:
+    """Of several values any will do; what an event does not have it cannot be asked for."""
+    assert tuple(event for event in ALL if wanted.lets_through(event, FACTS)) == through
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [LiveFilter(group="web"), LiveFilter(labels=(("team", "shop"),)), LiveFilter(kinds=frozenset({"http"}))],
+)
+def test_a_monitor_of_which_nothing_is_known_has_no_group(wanted: LiveFilter) -> None:
+    """Such as one that was deleted meanwhile; without such a filter nothing has to be known."""
+    assert wanted.needs_facts
+    assert not wanted.lets_through(SAMPLE, None)
+    assert LiveFilter(ids=frozenset({MONITOR})).lets_through(SAMPLE, None)
+
+
+def test_a_job_of_an_unknown_kind_is_no_job_of_any_kind() -> None:
+    """It was told by a process of an earlier version."""
+    assert not LiveFilter(kinds=frozenset({"collect"})).lets_through(JobChange(JOB, 1, JobState.QUEUED), None)
