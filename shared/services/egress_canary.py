@@ -10,8 +10,8 @@ from shared.domain.egress_canary import EgressState
 
 _log = structlog.get_logger()
 
-FRESH_SECONDS = 1.0
-"""How long an answer of the canaries is believed."""
+PAUSE_SECONDS = 0.1
+"""The least time between two questions, so that many targets that are down do not become a load for the canaries."""
 ASK_SECONDS = 3.0
 """The longest the canaries are waited for."""
 
@@ -25,7 +25,8 @@ class EgressCanary:
     def __init__(self, asks: Sequence[Ask]) -> None:
         self._asks = asks
         self._asking: asyncio.Task[bool] | None = None
-        self._answered_at = -FRESH_SECONDS
+        self._asked_at = -PAUSE_SECONDS
+        self._answered_since = -PAUSE_SECONDS
         self._failed_at = 0.0
         self._is_up = True
 
@@ -45,18 +46,19 @@ class EgressCanary:
     async def is_to_blame(self, *, since: float) -> bool:
         """Whether the way out was broken at any time since a moment of the monotonic clock, as far as that is known.
 
-        Costs nothing while the canaries have answered within the last second; else all who want to know wait for one
-        question, `ASK_SECONDS` at most.
+        Only a question that is asked from now on tells: an earlier answer is no alibi for a way that broke after it.
+        All who want to know share one, which begins `PAUSE_SECONDS` after the one before at the earliest.
         """
         if not self._asks:
             return False
-        if time.monotonic() - self._answered_at > FRESH_SECONDS:
+        now = time.monotonic()
+        while self._answered_since < now:
             await self._ask_together()
         return not self._is_up or self._failed_at >= since
 
     async def _ask_together(self) -> None:
         if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_any())
+            self._asking = asyncio.create_task(self._ask_in_turn())
             self._asking.add_done_callback(self._note)
         # Who leaves does not take the question along.
         await asyncio.wait([self._asking])
@@ -66,13 +68,18 @@ class EgressCanary:
         if asked.cancelled():
             return
         was_up, self._is_up = self._is_up, asked.result()
-        self._answered_at = time.monotonic()
+        self._answered_since = self._asked_at
         if not self._is_up:
-            self._failed_at = self._answered_at
+            self._failed_at = time.monotonic()
         if was_up and not self._is_up:
             _log.error("egress_down", canaries=len(self._asks))
         elif self._is_up and not was_up:
             _log.info("egress_back")
+
+    async def _ask_in_turn(self) -> bool:
+        await asyncio.sleep(self._asked_at + PAUSE_SECONDS - time.monotonic())
+        self._asked_at = time.monotonic()
+        return await self._ask_any()
 
     async def _ask_any(self) -> bool:
         """Ask all at once; the first that answers is enough."""
