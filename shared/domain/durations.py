@@ -40,6 +40,7 @@ def _parse_text(text: str) -> timedelta:
     return duration
 
 
+@lru_cache(maxsize=1024)
 def format_duration(duration: timedelta) -> str:
     """Write a duration so that `parse_duration` reads the same one."""
     return str(durationpy.to_str(duration))

@@ -12,6 +12,7 @@ import orjson
 from shared.domain.durations import format_duration
 from shared.domain.masking import MASK
 from shared.domain.monitors import DEFAULT_INTERVAL, MonitorSpec
+from shared.domain.target_documents import document_of
 
 Key = tuple[str, str]
 """Group and name."""
@@ -88,25 +89,13 @@ class MonitorPlan:
 
 def comparable(spec: MonitorSpec) -> dict[str, Any]:
     """A monitor's fields as JSON, secrets in clear, every default filled in; equal for equal monitors."""
-    fields = spec.model_dump(mode="json", exclude={"conditions", "degraded_conditions"})
+    fields = spec.model_dump(mode="json", exclude={"target", "conditions", "degraded_conditions"})
     fields["interval"] = None if spec.cron else fields["interval"] or format_duration(DEFAULT_INTERVAL)
-    fields["target"] = reveal(spec.target)
+    fields["target"] = document_of(spec.target, is_whole=True)
     if "paused" not in spec.model_fields_set:
         # A file that says nothing of it leaves a monitor paused that somebody paused by hand.
         del fields["paused"]
     return fields
-
-
-def reveal(target: Any) -> dict[str, Any]:  # noqa: ANN401 - any target's model
-    """A target's fields as JSON with its secrets in clear: for comparing and sealing only, never to be shown."""
-    shown: dict[str, Any] = target.model_dump(mode="json")
-    for name in type(target).model_fields:
-        value = getattr(target, name)
-        if hasattr(value, "get_secret_value"):
-            shown[name] = value.get_secret_value()
-        elif isinstance(value, Mapping):
-            shown[name] = {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in value.items()}
-    return shown
 
 
 def plan_monitors(

@@ -1,9 +1,8 @@
 """A monitor's target as JSON: with its secrets for whoever keeps it, and how masked values find back to them; pure."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr, TypeAdapter
+from pydantic import TypeAdapter
 
 from shared.domain.heartbeats import HeartbeatTarget
 from shared.domain.masking import MASK, mask_text
@@ -25,9 +24,14 @@ class WrongPlaceError(ValueError):
         self.pointer = pointer
 
 
-def document_of(target: MonitoredTarget) -> dict[str, Any]:
-    """The target as JSON, secrets and all, leaving out what was not given."""
-    document: dict[str, Any] = _reveal(target.model_dump(exclude_unset=True))
+def document_of(target: MonitoredTarget, *, is_whole: bool = False) -> dict[str, Any]:
+    """The target as JSON, secrets and all; without what was not given unless `is_whole`."""
+    document: dict[str, Any] = target.model_dump(mode="json", exclude_unset=not is_whole)
+    match target:
+        case HttpTarget() if target.headers:
+            document["headers"] = {name: value.get_secret_value() for name, value in target.headers.items()}
+        case DatabaseTarget():
+            document["dsn"] = target.dsn.get_secret_value()
     return document
 
 
@@ -90,15 +94,3 @@ def _place_of(target: HttpTarget) -> tuple[str, str | None]:
 
 def _escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
-
-
-def _reveal(value: Any) -> Any:  # noqa: ANN401 - JSON is any value
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case Mapping():
-            return {name: _reveal(each) for name, each in value.items()}
-        case list():
-            return [_reveal(each) for each in value]
-        case _:
-            return value
