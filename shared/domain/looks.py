@@ -1,7 +1,7 @@
 """Looks at monitors as a round takes them, and what those of one monitor make of how it stands; pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -80,7 +80,7 @@ def fold_looks(before: Standing, looks: Iterable[TakenLook]) -> FoldedLooks:
     for taken in sorted(looks, key=lambda each: each.visit.slot):
         folded = fold(standing, taken.look, confirmations=taken.monitor.confirmations)
         is_counted = folded.standing is not standing
-        standing = folded.standing
+        standing = _known_as_long(folded.standing, standing)
         # Of two changes at one moment the later one stands, as in the timeline.
         changes |= {change.at: change for change in folded.changes}
         if is_counted:
@@ -90,6 +90,15 @@ def fold_looks(before: Standing, looks: Iterable[TakenLook]) -> FoldedLooks:
     if confirm_at is not None:
         return FoldedLooks(standing, told, standing.failing, confirm_at)
     return FoldedLooks(standing, told, 0 if before.failing and not standing.failing else None)
+
+
+def _known_as_long(standing: Standing, before: Standing) -> Standing:
+    """The standing, known for no shorter a time than before: a look may be of a schedule that was changed since."""
+    if before.covered_until is None or standing.covered_until is None:
+        return standing
+    if standing.covered_until >= before.covered_until:
+        return standing
+    return replace(standing, covered_until=before.covered_until)
 
 
 @dataclass(frozen=True, slots=True)

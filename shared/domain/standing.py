@@ -148,6 +148,14 @@ def fold_silence(standing: Standing, *, now: datetime, patience: timedelta) -> F
     return Folded(replace(lost, failing=0, first_failed_at=None), changes)
 
 
+def fold_schedule(standing: Standing, *, next_slot: datetime, now: datetime, patience: timedelta) -> Standing:
+    """Look by another schedule, from `next_slot` on: what is known now holds until then, since nothing is missed."""
+    until = standing.covered_until
+    if until is None or now >= until + patience:
+        return standing
+    return replace(standing, covered_until=next_slot)
+
+
 def fold_pause(standing: Standing, *, at: datetime) -> Folded:
     """Stop looking."""
     paused, changes = _enter(standing, at, MonitorState.PAUSED, None, None)

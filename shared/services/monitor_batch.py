@@ -1,8 +1,9 @@
 """One batch of changes to monitors within one unit of work: what each comes to is decided, then all is written."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from shared.domain.heartbeats import HeartbeatTarget
 from shared.domain.live import StateTold
@@ -13,12 +14,13 @@ from shared.domain.monitor_changes import (
     MonitorDraft,
     PutMonitor,
 )
+from shared.domain.standing import fold_schedule, patience_of
 from shared.services.monitor_decisions import Decisions
 from shared.services.monitor_pausing import Pausing
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat_store import HeartbeatStore, NewHeartbeat
 from shared.storage.monitor_pauses import MonitorPauses
-from shared.storage.monitor_state_store import MonitorStateStore
+from shared.storage.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.monitor_store import MonitorStore
 from shared.storage.monitor_writing import MonitorWriter, NameTakenError, Origin
 from shared.vault import Vault
@@ -51,7 +53,10 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
         NameTakenError: a name was taken meanwhile; the unit of work is spoiled, begin anew.
     """
     pausing, deletes = decisions.pausing, decisions.deletes
-    states = await MonitorStateStore(work).lock([*pausing, *deletes]) if pausing or deletes else {}
+    unsettled = decisions.unsettled
+    states = await MonitorStateStore(work).lock(sorted(unsettled)) if unsettled else {}
+    if moved := [*deletes, *decisions.renamed]:
+        await MonitorStore(work).lock_keys(moved)
     now = await MonitorPauses(work).lock_schedules([*pausing, *deletes, *decisions.schedules])
     writer = MonitorWriter(work)
     if deletes:
@@ -59,15 +64,27 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
     if decisions.updates:
         await writer.update(decisions.updates, now=now)
         await _update_heartbeats(work, decisions.updates, now=now)
-    slots = {key: schedule.next_after(now) for key, schedule in decisions.schedules.items()}
-    if slots:
-        await MonitorPauses(work).set_slots(slots)
+    if decisions.schedules:
+        await _set_schedules(work, decisions, states, now=now)
     told = await Pausing(work, now).run(pausing, states) if pausing else []
     if decisions.inserts:
         made = await writer.insert(decisions.inserts, origin=Origin(now, by))
         if len(made) < len(decisions.inserts):
             raise NameTakenError
     return told + [StateTold(draft.monitor_id, now, draft.first_state) for draft in decisions.inserts]
+
+
+async def _set_schedules(
+    work: UnitOfWork, decisions: Decisions, states: Mapping[UUID, LockedState], *, now: datetime
+) -> None:
+    """Let monitors be looked at by other schedules from now on; no slot is missed by that."""
+    slots = {key: schedule.next_after(now) for key, schedule in decisions.schedules.items()}
+    await MonitorPauses(work).set_slots(slots)
+    known: dict[UUID, NewState] = {}
+    for key, slot in slots.items():
+        patience = patience_of(decisions.held[key].monitor.schedule.interval)
+        known[key] = NewState(fold_schedule(states[key].standing, next_slot=slot, now=now, patience=patience))
+    await MonitorStateStore(work).update(known)
 
 
 async def _update_heartbeats(work: UnitOfWork, drafts: Sequence[MonitorDraft], *, now: datetime) -> None:

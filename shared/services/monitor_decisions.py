@@ -53,7 +53,7 @@ class Decisions:
     def __init__(
         self, held: Mapping[UUID, KeptMonitor], holders: Mapping[Name, UUID], vault: Vault, *, room: int
     ) -> None:
-        self._held = held
+        self.held = held
         self._holders = holders
         self._vault = vault
         self._room = room
@@ -66,6 +66,18 @@ class Decisions:
         self.pausing: dict[UUID, PauseOrder] = {}
         self.renames: dict[Name, int] = {}
         """New names of monitors that there are, and which result tells of each."""
+
+    @property
+    def renamed(self) -> list[UUID]:
+        """The monitors that get another name."""
+        results = [self.results[place] for place in self.renames.values()]
+        return [result.monitor_id for result in results if isinstance(result, Changed)]
+
+    @property
+    def unsettled(self) -> set[UUID]:
+        """The monitors that nobody may look at or hear of meanwhile: their states are to be locked."""
+        heartbeats = [each.monitor_id for each in self.updates if isinstance(each.spec.target, HeartbeatTarget)]
+        return {*self.pausing, *self.deletes, *self.schedules, *self.renamed, *heartbeats}
 
     def decide(self, change: MonitorChange) -> None:
         """Decide what a change comes to."""
@@ -94,7 +106,7 @@ class Decisions:
             case PutMonitor():
                 return self._put(change)
             case PatchMonitor() | ReplaceMonitor() | PauseMonitor() | DeleteMonitor():
-                kept = self._held.get(change.monitor_id)
+                kept = self.held.get(change.monitor_id)
                 return MonitorUnknown() if kept is None else self._decide_of(kept, change)
             case _:
                 assert_never(change)
@@ -139,7 +151,7 @@ class Decisions:
         holder_id = self._holders.get((change.spec.group, change.spec.name))
         if holder_id is None or holder_id in self.deletes:
             return self._create(change.monitor_id, change.spec)
-        kept = self._held.get(holder_id)
+        kept = self.held.get(holder_id)
         if kept is None:
             return self._create(change.monitor_id, change.spec)
         if holder_id in self._named:

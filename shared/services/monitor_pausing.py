@@ -10,7 +10,7 @@ from shared.domain.monitors import Monitor
 from shared.domain.pauses import gap_of_pause
 from shared.domain.schedules import Schedule
 from shared.domain.slots import Gap
-from shared.domain.standing import Folded, Standing, fold_pause, fold_resume
+from shared.domain.standing import Folded, Standing, fold_pause, fold_resume, fold_silence, patience_of
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat_store import HeartbeatStore
 from shared.storage.monitor_pauses import MonitorPauses
@@ -63,6 +63,7 @@ class Pausing:
             await store.resume([key for key, is_paused in heartbeats.items() if not is_paused], now=self._now)
         gaps = [gap for order in orders.values() if (gap := self._gap_of(order)) is not None]
         if gaps:
+            await pauses.take_back_gaps({gap.monitor_id: gap.first_slot for gap in gaps})
             await ScheduleStore(self._work).add_gaps(gaps)
 
     def _gap_of(self, order: PauseOrder) -> Gap | None:
@@ -75,4 +76,16 @@ class Pausing:
 def _fold(order: PauseOrder, standing: Standing, now: datetime) -> Folded:
     # A clock that was set back would else begin a span before the one it ends.
     at = max(now, standing.since)
-    return fold_pause(standing, at=at) if order.is_paused else fold_resume(standing, at=at)
+    if not order.is_paused:
+        return fold_resume(standing, at=at)
+    silent = _fold_silence(order, standing, at)
+    paused = fold_pause(silent.standing, at=at)
+    return Folded(paused.standing, silent.changes + paused.changes)
+
+
+def _fold_silence(order: PauseOrder, standing: Standing, at: datetime) -> Folded:
+    """What was known has ended where nobody looked any more, and not only with the pause."""
+    if order.schedule is None:
+        return Folded(standing)
+    silent = fold_silence(standing, now=at, patience=patience_of(order.monitor.schedule.interval))
+    return silent if silent.standing.since < at else Folded(standing)

@@ -111,9 +111,8 @@ class LookStore:
     async def _add_gaps(self, gaps: Sequence[Gap]) -> None:
         if not gaps:
             return
-        schedules = ScheduleStore(self._work)
-        present = await schedules.hold_present(sorted({gap.monitor_id for gap in gaps}))
-        await schedules.add_gaps([gap for gap in gaps if gap.monitor_id in present])
+        present = await self._states.hold(sorted({gap.monitor_id for gap in gaps}))
+        await ScheduleStore(self._work).add_gaps([gap for gap in gaps if gap.monitor_id in present])
 
 
 def _paused_gap(taken: TakenLook) -> Gap:

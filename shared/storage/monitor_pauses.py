@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from shared.domain.slots import GapReason
 from shared.storage.database import UnitOfWork
 
 
@@ -38,6 +39,18 @@ class MonitorPauses:
             """,
             list(slots),
             list(slots.values()),
+        )
+
+    async def take_back_gaps(self, since: Mapping[UUID, datetime]) -> None:
+        """Forget what was told of single slots of a pause since a moment: rounds that were under way tell theirs."""
+        await self._work.run(
+            """
+            delete from slot_gaps g using unnest($1::uuid[], $2::timestamptz[]) as p (monitor_id, since)
+            where g.monitor_id = p.monitor_id and g.first_slot >= p.since and g.reason = $3
+            """,
+            list(since),
+            list(since.values()),
+            GapReason.PAUSED.value,
         )
 
     async def set_paused(self, paused_at: Mapping[UUID, datetime | None], *, now: datetime) -> None:

@@ -110,17 +110,23 @@ class MonitorStateStore:
             [state.beats for state in states.values()],
         )
 
-    async def add_spans(self, changes: Sequence[tuple[UUID, StateChange]]) -> None:
-        """Append to the timelines; of two changes at one moment the later one stands.
+    async def hold(self, monitor_ids: Sequence[UUID]) -> set[UUID]:
+        """Keep monitors from being deleted until the end of this unit of work; those that are gone are left out.
 
-        Whoever deletes a monitor holds its row and waits for ours: then this raises at once instead of waiting for it.
+        Whoever deletes or renames one holds its row and may wait for ours: then this raises at once instead of waiting.
         """
+        rows = await self._work.fetch(
+            "select monitor_id from monitors where monitor_id = any($1::uuid[]) order by monitor_id"
+            " for key share nowait",
+            list(monitor_ids),
+        )
+        return {row.monitor_id for row in rows}
+
+    async def add_spans(self, changes: Sequence[tuple[UUID, StateChange]]) -> None:
+        """Append to the timelines; of two changes at one moment the later one stands."""
         if not changes:
             return
-        await self._work.run(
-            "select from monitors where monitor_id = any($1::uuid[]) order by monitor_id for key share nowait",
-            [monitor_id for monitor_id, _ in changes],
-        )
+        await self.hold([monitor_id for monitor_id, _ in changes])
         await self._work.run(
             """
             insert into state_spans (monitor_id, started_at, state, code, message)

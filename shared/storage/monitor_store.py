@@ -132,10 +132,27 @@ class MonitorStore:
         )
         return {row.monitor_id: _kept_of(row) for row in rows}
 
-    async def list_owned(self, owner: str) -> list[KeptMonitor]:
-        """All monitors of an owner, in the order of groups and names."""
+    async def lock_keys(self, monitor_ids: Sequence[UUID]) -> None:
+        """Keep monitors, locked already, from being referred to: they are about to be renamed or deleted.
+
+        Whoever refers to one is waited for here, in the order of ids, and not by a statement that takes them in any
+        order. Their states are to be locked before, so that nobody refers to one who waits for those.
+        """
+        await self._work.run(
+            "select from monitors where monitor_id = any($1::uuid[]) order by monitor_id for update",
+            list(monitor_ids),
+        )
+
+    async def list_owned(self, owner: str, *, after: Name, limit: int) -> list[KeptMonitor]:
+        """At most `limit` monitors of an owner in the order of groups and names, those behind `after`."""
         rows = await self._work.fetch(
-            f"select {_KEPT_COLUMNS} from monitors m where m.owner = $1 order by m.group_name, m.name", owner
+            f"""
+            select {_KEPT_COLUMNS} from monitors m where m.owner = $1 and (m.group_name, m.name) > ($2, $3)
+            order by m.group_name, m.name limit $4
+            """,
+            owner,
+            *after,
+            limit,
         )
         return [_kept_of(row) for row in rows]
 

@@ -2,18 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
+from monitor_site import Site, spec
 from uuid_utils.compat import uuid7
 
-from shared.domain.live import LiveEvent, StateTold
+from shared.domain.live import StateTold
 from shared.domain.monitor_changes import (
     Changed,
-    ChangeResult,
     CreateMonitor,
     Deleted,
     DeleteMonitor,
@@ -29,59 +26,20 @@ from shared.domain.monitor_changes import (
     Unchanged,
     VersionDiffers,
 )
-from shared.domain.monitors import MonitorSpec
 from shared.domain.schedules import Schedule, phase_of
 from shared.domain.standing import MonitorState, Standing, StateChange
 from shared.services import monitor_batch
-from shared.services.monitors import ChangesRefusedError, Monitors
+from shared.services.monitors import ChangesRefusedError
 from shared.storage.database import Database
 from shared.storage.monitor_state_store import MonitorStateStore, NewState
-from shared.vault import Vault, new_key
 
 PATIENCE_SECONDS = 60
-
-
-class Site:
-    """Monitors of one database, and what they told."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.told: list[LiveEvent] = []
-        self.monitors = Monitors(database, Vault([new_key()]), tell=self.told.extend)
-
-    async def change(self, *changes: MonitorChange, is_atomic: bool = False) -> list[ChangeResult]:
-        """What the changes come to."""
-        return await self.monitors.change(changes, by="tests", is_atomic=is_atomic)
-
-    async def make(self, *names: str, **fields: Any) -> list[UUID]:
-        """Monitors with these names."""
-        results = await self.change(*(CreateMonitor(uuid7(), spec(name, **fields)) for name in names))
-        assert all(isinstance(result, Made) for result in results)
-        return [result.monitor_id for result in results if isinstance(result, Made)]
-
-    async def rows(self, statement: str, *parameters: object) -> Sequence[Any]:
-        """What the database says."""
-        async with self.database.transaction() as work:
-            return await work.fetch(statement, *parameters)
-
-    async def stand(self, monitor_id: UUID, standing: Standing) -> None:
-        """Let the monitor stand so."""
-        async with self.database.transaction() as work:
-            store = MonitorStateStore(work)
-            await store.add_spans([(monitor_id, StateChange(standing.since, standing.state))])
-            await store.update({monitor_id: NewState(standing)})
 
 
 @pytest.fixture
 def site(database: Database) -> Site:
     """A site without monitors."""
     return Site(database)
-
-
-def spec(name: str, **fields: Any) -> MonitorSpec:
-    """A monitor of a shop."""
-    target = {"kind": "http", "url": f"https://{name}.example/", "headers": {"X-Key": "tiger"}}
-    return MonitorSpec.model_validate({"name": name, "target": target, "interval": "10s"} | fields, strict=False)
 
 
 async def test_a_monitor_is_made_with_all_that_belongs_to_it(site: Site) -> None:
@@ -230,13 +188,11 @@ async def test_all_or_nothing(site: Site) -> None:
     with pytest.raises(ChangesRefusedError) as refused:
         await site.monitors.apply_changes([*changes, DeleteMonitor(uuid7())], by="tests")
     assert refused.value.results[-1] == MonitorUnknown()
-    assert await site.monitors.list_owned("web.yaml") == []
+    assert await site.monitors.find_owned("web.yaml") == {}
     await site.monitors.apply_changes(changes, by="tests")
-    owned = await site.monitors.list_owned("web.yaml")
-    assert [(each.kept.monitor.name, each.spec) for each in owned] == [
-        ("a", spec("a", interval="30s")),
-        ("b", spec("b")),
-    ]
+    owned = await site.monitors.find_owned("web.yaml")
+    assert [(name, kept.monitor.version) for (_, name), kept in owned.items()] == [("a", 2), ("b", 1)]
+    assert owned["", "a"].monitor.schedule.interval == timedelta(seconds=30)
     assert await site.change(DeleteMonitor(first, frozenset({1}))) == [VersionDiffers(2)]
 
 
