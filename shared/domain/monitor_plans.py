@@ -1,18 +1,20 @@
 """What it takes to make the monitors that there are into those that a file wants; pure."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from shared.domain.durations import format_duration
-from shared.domain.masking import MASK
+from shared.domain.masking import MASK, mask_text, mask_url
 from shared.domain.monitors import DEFAULT_INTERVAL, MonitorSpec
 from shared.domain.target_documents import document_of
+from shared.domain.target_identity import mask_dsn
 
 Key = tuple[str, str]
 """Group and name."""
@@ -30,7 +32,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExistingMonitor:
-    """A monitor as it is: `spec` is what `comparable` makes of it, `owner` whose file made it."""
+    """A monitor as it is: `spec` are its fields as `comparable` has them, `owner` whose file made it.
+
+    The target of one that is not wanted any more may be masked.
+    """
 
     monitor_id: UUID
     version: int
@@ -61,25 +66,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class MonitorPlan:
-    """All that changes, in the order of groups and names, and how many monitors stay as they are."""
+    """All that changes, in the order of groups and names, and how many monitors stay as they are.
+
+    `digest` tells this plan from another one: 32 hexadecimal digits over what is there and what is wanted.
+    """
 
     changes: tuple[Change, ...]
     unchanged: int
-
-    @property
-    def digest(self) -> str:
-        """What tells this plan from another one: 32 hexadecimal digits over what is there and what is wanted."""
-        told = [
-            (
-                each.action.value,
-                each.key,
-                each.existing and [str(each.existing.monitor_id), each.existing.version],
-                [(f.field, f.before, f.after) for f in each.fields],
-            )
-            for each in self.changes
-        ]
-        wanted = [None if each.spec is None else comparable(each.spec) for each in self.changes]
-        return hashlib.sha256(orjson.dumps([told, wanted, self.unchanged])).hexdigest()[:32]
+    digest: str
 
     @property
     def conflicts(self) -> tuple[Change, ...]:
@@ -121,7 +115,22 @@ def plan_monitors(
         for key, monitor in existing.items()
         if monitor.owner == owner and key not in names
     ]
-    return MonitorPlan(tuple(sorted(changes, key=lambda change: change.key)), unchanged)
+    changes.sort(key=lambda change: change.key)
+    return MonitorPlan(tuple(changes), unchanged, _digest_of(changes, unchanged))
+
+
+def _digest_of(changes: Sequence[Change], unchanged: int) -> str:
+    told = [
+        (
+            each.action.value,
+            each.key,
+            each.existing and [str(each.existing.monitor_id), each.existing.version],
+            [(f.field, f.before, f.after) for f in each.fields],
+        )
+        for each in changes
+    ]
+    wanted = [None if each.spec is None else comparable(each.spec) for each in changes]
+    return hashlib.sha256(orjson.dumps([told, wanted, unchanged])).hexdigest()[:32]
 
 
 def _change_of(monitor: ExistingMonitor | None, spec: MonitorSpec, *, owner: str, adopts: bool) -> Change | None:
@@ -141,7 +150,10 @@ def _change_of(monitor: ExistingMonitor | None, spec: MonitorSpec, *, owner: str
     return Change(Action.UPDATE, key, spec, monitor, fields) if fields else None
 
 
-_SECRET_FIELDS = ("target.url", "target.dsn", "target.body", "target.headers.")
+_MASKED: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"target.url": mask_url, "target.dsn": mask_dsn, "target.body": mask_text}
+)
+_HEADERS = "target.headers."
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> tuple[FieldChange, ...]:
@@ -152,8 +164,15 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str 
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += _differences(old, new, f"{place}.")
-        elif place.startswith(_SECRET_FIELDS):
-            found.append(FieldChange(place, None if old is None else MASK, None if new is None else MASK))
         else:
-            found.append(FieldChange(place, old, new))
+            found.append(_masked(FieldChange(place, old, new)))
     return tuple(found)
+
+
+def _masked(change: FieldChange) -> FieldChange:
+    """The change as people are shown it; where only a secret differs, just that it does."""
+    mask = mask_text if change.field.startswith(_HEADERS) else _MASKED.get(change.field)
+    if mask is None:
+        return change
+    before, after = (None if value is None else mask(value) for value in (change.before, change.after))
+    return FieldChange(change.field, MASK, MASK) if before == after else FieldChange(change.field, before, after)

@@ -1,16 +1,17 @@
 """Files of monitors against what there is: a plan is shown, and what is carried out is just what was shown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from shared.domain.monitor_changes import CreateMonitor, DeleteMonitor, MonitorChange, ReplaceMonitor
-from shared.domain.monitor_plans import Action, Change, ExistingMonitor, MonitorPlan, comparable, plan_monitors
-from shared.domain.monitors import MonitorSpec
-from shared.domain.target_documents import WrongPlaceError
-from shared.services.monitor_targets import written_spec
-from shared.services.monitors import ChangesRefusedError, Monitors, OwnedMonitor
+from shared.domain.monitor_changes import CreateMonitor, DeleteMonitor, KeptMonitor, MonitorChange, ReplaceMonitor
+from shared.domain.monitor_plans import Action, Change, ExistingMonitor, Key, MonitorPlan, plan_monitors
+from shared.domain.monitors import MonitoredTarget, MonitorSpec
+from shared.domain.target_documents import WrongPlaceError, document_of
+from shared.services.monitor_targets import read_target, says_what_is_kept, spec_document, written_spec
+from shared.services.monitors import ChangesRefusedError, Monitors
 from shared.vault import Vault
 
 
@@ -47,13 +48,13 @@ class MonitorPlans:
 
         Raises:
             WantedMonitorError: something masked stands for nothing.
-            NoSecretKeyError: a monitor that is there is sealed, and there is no key.
-            UnreadableSecretError: a monitor that is there is sealed with another key.
+            NoSecretKeyError: a wanted monitor that is there is sealed, and there is no key.
+            UnreadableSecretError: a wanted monitor that is there is sealed with another key.
         """
         names = [(spec.group, spec.name) for spec in wanted]
-        owned = await self._monitors.list_owned(owner, names)
+        there = await self._monitors.find_owned(owner, names)
         # Ten thousand monitors take a second to compare, and others want to be served meanwhile.
-        return await asyncio.to_thread(self._compare, owned, wanted, owner=owner, adopts=adopts)
+        return await asyncio.to_thread(self._compare, there, wanted, owner=owner, adopts=adopts)
 
     async def apply(
         self, wanted: Sequence[MonitorSpec], *, owner: str, adopts: bool, digest: str, by: str
@@ -80,26 +81,32 @@ class MonitorPlans:
         return plan
 
     def _compare(
-        self, owned: Sequence[OwnedMonitor], wanted: Sequence[MonitorSpec], *, owner: str, adopts: bool
+        self, there: Mapping[Key, KeptMonitor], wanted: Sequence[MonitorSpec], *, owner: str, adopts: bool
     ) -> MonitorPlan:
-        there = {(each.spec.group, each.spec.name): each for each in owned}
-        filled = [self._fill(index, spec, there.get((spec.group, spec.name))) for index, spec in enumerate(wanted)]
-        existing = {key: _existing_of(each) for key, each in there.items()}
+        existing = {key: _existing_of(kept, kept.target.shown) for key, kept in there.items()}
+        filled = list(wanted)
+        for index, spec in enumerate(wanted):
+            key = (spec.group, spec.name)
+            kept = there.get(key)
+            if kept is not None and kept.target.kind == spec.target.kind:
+                filled[index], target = self._fill(index, spec, kept)
+                existing[key] = _existing_of(kept, document_of(target, is_whole=True))
         return plan_monitors(existing, filled, owner=owner, adopts=adopts)
 
-    def _fill(self, index: int, spec: MonitorSpec, there: OwnedMonitor | None) -> MonitorSpec:
-        """The wanted monitor with what is kept in the place of what is masked."""
-        if there is None or there.spec.target.kind != spec.target.kind:
-            return spec
+    def _fill(self, index: int, spec: MonitorSpec, kept: KeptMonitor) -> tuple[MonitorSpec, MonitoredTarget]:
+        """The wanted monitor with what is kept in the place of what is masked, and the target that is kept."""
+        if says_what_is_kept(spec.target, kept.target, self._vault):
+            return spec, spec.target
         try:
-            return written_spec(spec, there.kept, self._vault)
+            return written_spec(spec, kept, self._vault), read_target(kept.target, self._vault)
         except WrongPlaceError as error:
             raise WantedMonitorError(index, error) from error
 
 
-def _existing_of(owned: OwnedMonitor) -> ExistingMonitor:
-    monitor = owned.kept.monitor
-    return ExistingMonitor(monitor.monitor_id, monitor.version, comparable(owned.spec), monitor.owner)
+def _existing_of(kept: KeptMonitor, target: Mapping[str, Any]) -> ExistingMonitor:
+    monitor = kept.monitor
+    fields = spec_document(kept) | {"target": target}
+    return ExistingMonitor(monitor.monitor_id, monitor.version, fields, monitor.owner)
 
 
 def _step_of(change: Change, *, owner: str) -> MonitorChange:
