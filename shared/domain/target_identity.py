@@ -79,7 +79,7 @@ def mask_target(target: Target) -> dict[str, Any]:
             if target.body is not None:
                 shown["body"] = mask_text(target.body)
         case DatabaseTarget():
-            shown["dsn"] = _mask_dsn(target.dsn.get_secret_value())
+            shown["dsn"] = mask_dsn(target.dsn.get_secret_value())
         case FileTarget():
             pass
         case _:
@@ -87,7 +87,7 @@ def mask_target(target: Target) -> dict[str, Any]:
     return shown
 
 
-def _mask_dsn(dsn: str) -> str:
+def mask_dsn(dsn: str) -> str:
     """The DSN without its password, unless that is a reference."""
     address = parse_dsn(dsn)
     if not names_in(address.password):
