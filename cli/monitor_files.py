@@ -12,8 +12,9 @@ from rich.console import Console
 
 from cli.api_client import ApiClient, ApiError
 from cli.plan_view import show_plan
-from shared.domain.monitor_files import MonitorFileError, WrittenMonitor, check_names, read_monitors
-from shared.domain.monitor_plans import comparable
+from shared.domain.monitor_files import Mistake, MonitorFileError, WrittenMonitor, check_names, read_monitors
+from shared.domain.monitors import MonitorSpec
+from shared.domain.target_documents import document_of
 from shared.settings import Settings
 
 EXIT_CHANGES = 1
@@ -95,7 +96,16 @@ def _ask() -> bool:
 
 
 def _read(files: Sequence[Path]) -> list[WrittenMonitor]:
-    monitors = [each for file in _expand(files) for each in read_monitors(str(file), _text_of(file), os.environ)]
+    """The monitors of all files; what is wrong is told of all of them at once."""
+    monitors: list[WrittenMonitor] = []
+    mistakes: list[Mistake] = []
+    for file in _expand(files):
+        try:
+            monitors += read_monitors(str(file), _text_of(file), os.environ)
+        except MonitorFileError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise MonitorFileError(mistakes)
     check_names(monitors)
     return monitors
 
@@ -131,7 +141,13 @@ def _bytes_of(file: Path) -> bytes:
 
 
 def _body(monitors: Sequence[WrittenMonitor], *, owner: str, adopts: bool) -> dict[str, Any]:
-    return {"owner": owner, "adopt": adopts, "monitors": [comparable(each.spec) for each in monitors]}
+    return {"owner": owner, "adopt": adopts, "monitors": [_document_of(each.spec) for each in monitors]}
+
+
+def _document_of(spec: MonitorSpec) -> dict[str, Any]:
+    """What the file says of a monitor and no more, so that it is shown again as it was written."""
+    said = spec.model_dump(mode="json", exclude_unset=True, exclude={"target", "conditions", "degraded_conditions"})
+    return said | {"target": document_of(spec.target)}
 
 
 def _export(settings: Settings, parameters: dict[str, Any]) -> int:

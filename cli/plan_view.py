@@ -13,7 +13,7 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
     "delete": ("-", "red"),
     "conflict": ("!", "bold magenta"),
 }
-_VERBS = {"create": "create", "update": "change", "delete": "delete", "conflict": "in conflict"}
+_SUMMED = {"create": "to create", "update": "to change", "delete": "to delete", "conflict": "in conflict"}
 
 
 def show_plan(plan: Mapping[str, Any], console: Console) -> None:
@@ -32,7 +32,7 @@ def show_plan(plan: Mapping[str, Any], console: Console) -> None:
 def sum_of(plan: Mapping[str, Any]) -> str:
     """How many monitors are made, changed, deleted and left as they are."""
     actions = [change["action"] for change in plan["changes"]]
-    counted = [f"{actions.count(action)} to {verb}" for action, verb in _VERBS.items() if action in actions]
+    counted = [f"{actions.count(action)} {what}" for action, what in _SUMMED.items() if action in actions]
     return ", ".join([*counted, f"{plan['unchanged']} unchanged"])
 
 

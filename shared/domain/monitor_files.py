@@ -15,6 +15,7 @@ from shared.domain.yaml_places import Document, Path, Place, YamlError, read_yam
 
 MAX_MISTAKES = 100
 """How many mistakes are told at once."""
+_EMPTY = "the file is empty; write `monitors: []` where there are to be none"
 
 _FIELDS = frozenset(MonitorSpec.model_fields)
 _MERGED = frozenset({"labels", "target"})
@@ -92,6 +93,9 @@ def read_monitors(file: str, text: str, variables: Mapping[str, str]) -> list[Wr
         document = read_yaml(text, variables)
     except YamlError as error:
         raise MonitorFileError([Mistake(file, error.place, str(error))]) from None
+    if document.value is None:
+        # A file that was cut off must not read as one that wants no monitors: all of its owner's would be deleted.
+        raise MonitorFileError([Mistake(file, Place(1, 1), _EMPTY)])
     try:
         raws = list(_list_monitors(document.value))
     except _WrongShapeError as error:

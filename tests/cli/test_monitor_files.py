@@ -49,7 +49,13 @@ def test_files_are_compared_applied_and_exported(run: Run, tmp_path: Path) -> No
     assert run("diff", "-f", str(file)).exit_code == 0
     exported = run("export", "--label", "team:web").stdout
     assert [each["name"] for each in yaml.safe_load(exported)["monitors"]] == ["log", "shop"]
+    assert [sorted(each["target"]) for each in yaml.safe_load(exported)["monitors"]] == [
+        ["kind", "path"],
+        ["conditions", "kind", "url"],
+    ]
     assert run("diff", "-f", "-", input=exported).exit_code == 0
+    by_hand = run("diff", "-f", str(file), "--owner", "others")
+    assert (by_hand.exit_code, by_hand.stdout.splitlines()[-1]) == (1, "2 in conflict, 0 unchanged")
     file.write_text(FILE.replace("30s", "45s"))
     changed = run("diff", "-f", str(file))
     assert '    interval: "30s" → "45s"' in changed.stdout.splitlines()
@@ -80,6 +86,17 @@ def test_mistakes_are_told_with_their_places_and_nothing_is_sent(
     ]
     file.write_text(FILE)
     assert "does not answer" in CliRunner().invoke(app, ["diff", "-f", str(file)]).stderr
+
+
+def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    """Whoever mends one does not learn of the next by another try."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(FILE.replace("== 200", "= 200"))
+    refused = CliRunner().invoke(app, ["apply", "-f", str(tmp_path), "--yes"])
+    assert [line.partition(":")[0] for line in refused.stderr.splitlines()] == [
+        str(tmp_path / "a.yaml"),
+        str(tmp_path / "b.yaml"),
+    ]
 
 
 @pytest.mark.parametrize("content", [b"\xff", None])

@@ -96,9 +96,12 @@ def test_one_mistake_among_ten_thousand_lines_is_found() -> None:
     ]
 
 
-def test_an_empty_file_has_no_monitors() -> None:
-    """Neither has one with comments only."""
-    assert read_monitors("m.yaml", "# nothing yet\n", {}) == []
+def test_an_empty_file_is_refused() -> None:
+    """It may have been cut off, and all monitors of its owner would be deleted; none are wanted by saying so."""
+    assert mistakes_of("# nothing yet\n") == [
+        "m.yaml:1:1: the file is empty; write `monitors: []` where there are to be none"
+    ]
+    assert read_monitors("m.yaml", "monitors: []\n", {}) == []
 
 
 def test_two_monitors_of_one_name_are_refused_across_files() -> None:

@@ -59,6 +59,20 @@ def test_secrets_are_compared_and_not_shown() -> None:
     assert "one" not in repr(change.fields)
 
 
+def test_addresses_are_shown_without_their_secrets() -> None:
+    """What is not secret of an address is what a reader of the plan wants to see; where only a secret differs, `***`."""
+
+    def at(url: str) -> MonitorSpec:
+        return spec_of("a", target={"kind": "http", "url": url})
+
+    (moved,) = plan(existing_of(at("http://me:one@x/?token=two")), at("http://me:one@y/?token=two"))
+    assert [(f.field, f.before, f.after) for f in moved.fields] == [
+        ("target.url", "http://x/?token=***", "http://y/?token=***")
+    ]
+    (rotated,) = plan(existing_of(at("http://me:one@x/?token=two")), at("http://me:three@x/?token=two"))
+    assert [(f.field, f.before, f.after) for f in rotated.fields] == [("target.url", "***", "***")]
+
+
 def test_what_others_own_is_a_conflict_unless_it_is_adopted() -> None:
     """Also what was made by hand; and nothing of others is ever deleted."""
     existing = existing_of(spec_of("a"), owner=None) | existing_of(spec_of("z"), owner="other")
