@@ -115,14 +115,15 @@ def _clean_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
 def tree_cpu_seconds(pid: int) -> float:
     """CPU seconds of a process, its living descendants, and all those that were waited for."""
-    return sum(_own_cpu_seconds(member) for member in _tree_of(pid))
+    return sum(own_cpu_seconds(member) for member in _tree_of(pid))
 
 
 def _tree_of(pid: int) -> list[int]:
     return [pid, *(member for child in _children_of(pid) for member in _tree_of(child))]
 
 
-def _own_cpu_seconds(pid: int) -> float:
+def own_cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and of the children it has waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except (FileNotFoundError, ProcessLookupError):
