@@ -42,6 +42,8 @@ class RoundUpkeep:
             ended = await store.lock_unsettled(limit=SETTLED_AT_ONCE)
             if not ended:
                 return 0
+            if any(each.broken.attempts for each in ended):
+                await store.wait_for_writers()
             looks = [(each, visit) for each in ended for visit in _regular_visits(each)]
             unrecorded = await store.list_unrecorded([visit for _, visit in looks]) if looks else []
             gaps = [_gap_of(*looks[place]) for place in unrecorded]

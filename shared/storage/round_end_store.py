@@ -7,7 +7,9 @@ from uuid import UUID
 
 from shared.domain.scheduling import BrokenRound, RoundEnd
 from shared.domain.slots import Visit
+from shared.storage.advisory_locks import SAMPLE_WRITERS
 from shared.storage.database import UnitOfWork
+from shared.storage.partition_retention import LOCK_TIMEOUT
 
 
 class Unsettled(NamedTuple):
@@ -42,6 +44,18 @@ class RoundEndStore:
             )
             for row in rows
         ]
+
+    async def wait_for_writers(self) -> None:
+        """Let nobody be in the middle of writing samples until the end of this unit of work.
+
+        A worker may be writing down what it found while its lease was still good. Whoever begins later finds it lost.
+
+        Raises:
+            DBAPIError: writers took too long; what was locked is to be let go.
+        """
+        await self._work.run("select set_config('lock_timeout', $1, true)", LOCK_TIMEOUT)
+        await self._work.run("select pg_advisory_xact_lock($1)", SAMPLE_WRITERS)
+        await self._work.run("select set_config('lock_timeout', '0', true)")
 
     async def list_unrecorded(self, visits: Sequence[Visit]) -> list[int]:
         """The places of those of the looks that are not accounted for, of monitors that are still there.
