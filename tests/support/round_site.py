@@ -41,9 +41,10 @@ async def add_monitor(
     confirm_interval: timedelta = timedelta(seconds=5),
     sealed_by: Vault | None = None,
     since: datetime | None = None,
+    monitor_id: UUID | None = None,
 ) -> UUID:
     """A monitor that waits for its first look, due at its next slot."""
-    monitor_id = uuid4()
+    monitor_id = monitor_id or uuid4()
     now = since or utc_now()
     text = json.dumps(target)
     next_slot = Schedule(interval=interval, phase=phase_of(monitor_id, interval)).next_after(now)
