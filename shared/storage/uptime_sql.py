@@ -35,8 +35,9 @@ def _lasting(state: MonitorState) -> str:
     return f"coalesce({state}, 0) + case when kept_state = {state.code} then held else 0 end{silence} as {state}"
 
 
+# A change that is ahead of `$1`, by another clock, is as one of this very moment.
 _CHANGES = f"""
-    select monitor_id, state, previous_state, {_micros("started_at - w.start")} as t from state_spans
+    select monitor_id, state, previous_state, {_micros("least(started_at, $1) - w.start")} as t from state_spans
     where started_at > w.start and previous_state is distinct from state"""
 # Without the fence the planner would read all of a monitor's changes, and then look at their moments.
 _OF_SOME = f"c cross join windows w cross join lateral ({_CHANGES} and monitor_id = c.monitor_id offset 0) x"

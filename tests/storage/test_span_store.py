@@ -6,7 +6,7 @@ import pytest
 from monitor_data import MonitorData, monitor_id_of, plant_monitors
 
 from shared.domain.standing import MonitorState, StateChange, patience_of
-from shared.domain.uptime import Knowledge, Window, uptime
+from shared.domain.uptime import Knowledge, Uptime, Window, uptime
 from shared.storage.database import Database
 from shared.storage.span_store import SpanStore
 
@@ -51,6 +51,19 @@ async def test_sums_in_sql_equal_the_pure_function(database: Database, is_of_all
             uptime(each.changes, Window(start, NOW), now=NOW, knowledge=knowledge, created_at=each.created_at)
             for start in STARTS
         ]
+
+
+@pytest.mark.parametrize("is_of_all", [False, True])
+async def test_a_change_ahead_of_the_clock_takes_no_time_yet(database: Database, is_of_all: bool) -> None:  # noqa: FBT001
+    """The database's clock may be ahead of the one that asks: no state lasts less than nothing."""
+    changes = [StateChange(NOW - 9 * SECOND, MonitorState.UP), StateChange(NOW + 2 * SECOND, MonitorState.DOWN)]
+    until = NOW + 60 * SECOND
+    ahead = MonitorData(monitor_id_of(1), changes, created_at=changes[0].at, covered_until=until, interval=60 * SECOND)
+    await plant_monitors(database, [ahead])
+    async with database.transaction() as work:
+        ids = None if is_of_all else [ahead.monitor_id]
+        ((found,),) = (await SpanStore(work).sum_up(ids, STARTS[1:2], now=NOW)).values()
+    assert found == Uptime(up_seconds=9.0)
 
 
 async def add_span(database: Database, monitor_id: UUID, *changes: tuple[int, MonitorState]) -> None:
