@@ -72,6 +72,25 @@ def _unmasked(value: object, shown: object, secret: object, *, pointer: str) -> 
     return value
 
 
+def check_unmasked(target: MonitoredTarget) -> None:
+    """Refuse what is masked in a target that is new: it stands for nothing.
+
+    Such a target comes from another installation's export; what it finds there would be blamed on the target.
+
+    Raises:
+        WrongPlaceError: a secret has to be given.
+    """
+    document = document_of(target)
+    headers = document.get("headers", {})
+    masked = [f"/target/{name}" for name in ("url", "dsn") if MASK in document.get(name, "")]
+    masked += [f"/target/headers/{_escape(name)}" for name, value in headers.items() if MASK in value]
+    masked += ["/target/body"] if document.get("body") == MASK else []
+    if masked:
+        raise WrongPlaceError(
+            "*** stands for what is kept, and nothing is kept yet: write the secret itself", masked[0]
+        )
+
+
 def check_place(target: MonitoredTarget, kept: MonitoredTarget) -> None:
     """Refuse to send secrets that are kept to another place than before: they would no longer be write-only.
 

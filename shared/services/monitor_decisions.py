@@ -34,7 +34,7 @@ from shared.domain.monitor_changes import (
 )
 from shared.domain.monitors import DEFAULT_INTERVAL, MonitorSpec
 from shared.domain.schedules import Schedule
-from shared.domain.target_documents import WrongPlaceError
+from shared.domain.target_documents import WrongPlaceError, check_unmasked
 from shared.services.monitor_pausing import PauseOrder
 from shared.services.monitor_targets import patched_spec, prepare_target, read_target, written_spec
 from shared.storage.monitor_store import Name
@@ -143,6 +143,7 @@ class Decisions:
             return NameTaken(holder_id)
         if len(self.inserts) >= self._room:
             return TooManyMonitors()
+        check_unmasked(spec.target)
         self.inserts.append(MonitorDraft(monitor_id, spec, prepare_target(spec.target, self._vault), owner))
         self._named.add(name)
         return Made(monitor_id)

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from shared.domain.monitor_changes import CreateMonitor, DeleteMonitor, KeptMonitor, MonitorChange, ReplaceMonitor
 from shared.domain.monitor_plans import Action, Change, ExistingMonitor, Key, MonitorPlan, plan_monitors
 from shared.domain.monitors import MonitoredTarget, MonitorSpec
-from shared.domain.target_documents import WrongPlaceError, document_of
+from shared.domain.target_documents import WrongPlaceError, check_unmasked, document_of
 from shared.services.monitor_targets import read_target, says_what_is_kept, spec_document, written_spec
 from shared.services.monitors import ChangesRefusedError, Monitors
 from shared.vault import Vault
@@ -88,7 +88,9 @@ class MonitorPlans:
         for index, spec in enumerate(wanted):
             key = (spec.group, spec.name)
             kept = there.get(key)
-            if kept is not None and kept.target.kind == spec.target.kind:
+            if kept is None:
+                _check_new(index, spec)
+            elif kept.target.kind == spec.target.kind:
                 filled[index], target = self._fill(index, spec, kept)
                 existing[key] = _existing_of(kept, document_of(target, is_whole=True))
         return plan_monitors(existing, filled, owner=owner, adopts=adopts)
@@ -101,6 +103,13 @@ class MonitorPlans:
             return written_spec(spec, kept, self._vault), read_target(kept.target, self._vault)
         except WrongPlaceError as error:
             raise WantedMonitorError(index, error) from error
+
+
+def _check_new(index: int, spec: MonitorSpec) -> None:
+    try:
+        check_unmasked(spec.target)
+    except WrongPlaceError as error:
+        raise WantedMonitorError(index, error) from error
 
 
 def _existing_of(kept: KeptMonitor, target: Mapping[str, Any]) -> ExistingMonitor:

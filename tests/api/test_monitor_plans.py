@@ -116,10 +116,12 @@ async def test_masked_secrets_keep_what_is_stored(keyed: httpx2.AsyncClient) -> 
     masked = monitor("a", target=target | {"headers": {"Authorization": "***"}})
     assert (await planned(keyed, masked)).changes == []
     unknown = monitor("a", target=target | {"headers": {"X-Other": "***"}})
-    refused = await keyed.post(PLAN, json={"owner": "shop", "monitors": [masked | {"name": "b"}, unknown]})
+    refused = await keyed.post(PLAN, json={"owner": "shop", "monitors": [monitor("b"), unknown]})
     assert refused.status_code == 422
     assert "/monitors/1/target/headers/X-Other" in [each["pointer"] for each in refused.json()["errors"]]
     assert "tiger" not in refused.text
+    new = await keyed.post(PLAN, json={"owner": "shop", "monitors": [monitor("c"), masked | {"name": "b"}]})
+    assert [each["pointer"] for each in new.json()["errors"]] == ["/monitors/1/target/headers/Authorization"]
 
 
 async def test_all_mistakes_are_told_at_once(keyed: httpx2.AsyncClient) -> None:

@@ -174,6 +174,24 @@ async def test_a_patch_names_the_version_it_changes(client: httpx2.AsyncClient) 
 
 
 @pytest.mark.parametrize(
+    ("target", "pointer"),
+    [
+        ({"kind": "http", "url": "http://x.example/?token=***"}, "/target/url"),
+        ({"kind": "http", "url": "http://x.example/", "headers": {"X/Key": "Bearer ***"}}, "/target/headers/X~1Key"),
+        ({"kind": "http", "url": "http://x.example/", "method": "POST", "body": "***"}, "/target/body"),
+        ({"kind": "database", "dsn": "postgresql://me:***@x.example/shop"}, "/target/dsn"),
+    ],
+)
+async def test_a_new_monitor_has_no_masked_secrets(
+    keyed: httpx2.AsyncClient, target: dict[str, Any], pointer: str
+) -> None:
+    """They come from another installation's export; what they would find is not the target's fault."""
+    for request in (keyed.post, keyed.put):
+        refused = await request(MONITORS, json={"name": "new", "target": target})
+        assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, [pointer])
+
+
+@pytest.mark.parametrize(
     ("patch", "pointer"),
     [
         ({"interval": "10ms"}, "/interval"),
