@@ -53,8 +53,9 @@ class Export:
         Raises:
             StatsTimeoutError: the database took too long.
         """
-        day = floor_to(max(question.start, await self._first_day()), DAY)
-        while day < question.end:
+        first, last = await self._days()
+        day = floor_to(max(question.start, first), DAY)
+        while day < question.end and day <= last:
             after: int | None = 0
             while after is not None:
                 batch, after = await self._read(question, day, after)
@@ -62,17 +63,17 @@ class Export:
                     yield batch
             day += DAY
 
-    async def _first_day(self) -> datetime:
-        """The first day of which there may be samples."""
+    async def _days(self) -> tuple[datetime, datetime]:
+        """The first and the last day of which there may be samples, by the partitions there are."""
         async with self._database.transaction() as work:
             store = PartitionStore(work)
             state = await read_rollup_state(work)
-            oldest = [
-                partitioning.start_of(names[0])
-                for partitioning in (SAMPLES, CHUNKS)
-                if (names := await store.list_attached(partitioning))
-            ]
-        return max(state.samples_from, min(oldest, default=state.claimed_at))
+            samples, chunks = await store.list_attached(SAMPLES), await store.list_attached(CHUNKS)
+        oldest = [each.start_of(names[0]) for each, names in ((SAMPLES, samples), (CHUNKS, chunks)) if names]
+        newest = [SAMPLES.start_of(samples[-1])] if samples else []
+        # Late samples have no partition, and are of days that are packed.
+        newest += [CHUNKS.span_of(CHUNKS.start_of(chunks[-1])).end, state.closed_until] if chunks else []
+        return max(state.samples_from, min(oldest, default=state.claimed_at)), max(newest, default=state.claimed_at)
 
     async def _read(
         self, question: ExportQuestion, day: datetime, after: int

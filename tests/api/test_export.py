@@ -1,5 +1,6 @@
 """Samples are exported whole, in constant memory, while nothing is held for a slow client."""
 
+import asyncio
 import csv
 import gzip
 import io
@@ -36,6 +37,13 @@ async def test_lines_of_json_tell_every_sample(client: httpx2.AsyncClient, sampl
     assert {each["name"] for each in found} == {"shop", "=cmd", "https://stranger.example"}
     assert all((each["code"] == "timeout") == (each["outcome"] != "up") for each in own)
     assert all(("status" in each["metrics"]) == (each["outcome"] == "up") for each in own)
+
+
+async def test_an_export_ends_where_samples_do(client: httpx2.AsyncClient, samples: int) -> None:
+    """However far ahead its window reaches: days without samples are not walked through."""
+    async with asyncio.timeout(30):
+        response = await client.get(PATH, params=WHOLE | {"end": "9000-01-01T00:00:00Z"})
+    assert len(response.text.splitlines()) == 3 * samples
 
 
 @pytest.mark.parametrize("chosen", [{"monitor": str(OTHER)}, {"label": "team:data"}])
