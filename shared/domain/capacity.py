@@ -116,7 +116,7 @@ def _workers(count: int) -> str:
     return f"{count} worker{'s' if count > 1 else ''}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def slots_per_second(schedule: Schedule) -> float:
     """How often a schedule comes, on average; of a cron expression over its next slots of 2026."""
     if schedule.interval is not None:

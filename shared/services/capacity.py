@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from shared.domain.capacity import Capacity, CapacityFigures, decide_capacity, slots_per_second
-from shared.storage.capacity_store import CapacityStore
+from shared.storage.capacity_store import CapacityStore, ScheduledGroup
 from shared.storage.database import Database
 
 FRESH_SECONDS = 2.0
@@ -38,7 +39,8 @@ class CapacityService:
             groups = await store.list_scheduled()
             crew = await store.read_crew()
             overloaded_since = await store.find_overload()
-        rates = [(group, group.monitors * slots_per_second(group.schedule)) for group in groups]
+        # A cron expression that was not met before takes 2 ms, and there may be thousands.
+        rates = await asyncio.to_thread(_rates_of, groups)
         return CapacityFigures(
             monitors=sum(group.monitors for group in groups),
             scheduled_per_second=sum(rate for _, rate in rates),
@@ -49,3 +51,8 @@ class CapacityService:
             slots_per_worker=self._target_slots,
             overloaded_since=overloaded_since,
         )
+
+
+def _rates_of(groups: Sequence[ScheduledGroup]) -> list[tuple[ScheduledGroup, float]]:
+    """How many looks a second each group takes."""
+    return [(group, group.monitors * slots_per_second(group.schedule)) for group in groups]

@@ -30,6 +30,15 @@ async def test_a_monitor_that_is_not_known_is_looked_up_when_it_is_met(database:
     assert directory.find(monitor_id_of(2)) == MonitorFacts("web", "http", {"team": "pay"})
 
 
+async def test_many_are_read_in_parts(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, so that no other request waits until they are."""
+    monkeypatch.setattr(monitor_directory, "READ_AT_ONCE", 2)
+    directory = MonitorDirectory(database)
+    await plant_monitors(database, [monitor(number) for number in range(1, 6)])
+    await directory.learn([])
+    assert all(directory.find(monitor_id_of(number)) for number in range(1, 6))
+
+
 async def test_a_change_is_known_after_a_while_and_a_deletion_later(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
