@@ -20,10 +20,10 @@ REMEMBERED_SECRETS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was read of a name; `version` 0 and no value when there is no such secret."""
+    """What was read of a name: sealed, which no two are alike, and in clear; neither when there is no such secret."""
 
     read_at: float
-    version: int = 0
+    sealed: str | None = None
     value: str | None = None
 
 
@@ -66,10 +66,10 @@ class SecretValues:
         if sealed is None:
             return _Known(now)
         known = self._known.get(name)
-        if known is not None and known.value is not None and known.version == sealed.version:
-            return _Known(now, known.version, known.value)
+        if known is not None and known.value is not None and known.sealed == sealed.value:
+            return _Known(now, known.sealed, known.value)
         try:
-            return _Known(now, sealed.version, self._vault.unseal(sealed.value))
+            return _Known(now, sealed.value, self._vault.unseal(sealed.value))
         except (NoSecretKeyError, UnreadableSecretError) as error:
             _log.error("secret_unreadable", name=name, reason=str(error))
             return _Known(now)

@@ -59,6 +59,16 @@ async def test_a_target_gets_the_secrets_it_names_and_nobody_else_does(database:
     assert display_name(echo.seen[0]) == "https://h.example/{{secret:PATH}}"
 
 
+async def test_a_secret_that_is_made_anew_is_another_one(database: Database) -> None:
+    """Deleted and set again between two looks it counts its versions from one again, and has its new value."""
+    values = SecretValues(database, VAULT, fresh_seconds=0.0)
+    for value in ("before", "after"):
+        await put(database, "PW", value)
+        assert await values.load(["PW"]) == {"PW": value}
+        async with database.transaction() as work:
+            assert await SecretStore(work).delete("PW")
+
+
 async def test_a_missing_secret_is_our_fault_and_nothing_is_sent(database: Database) -> None:
     """Also one that was sealed with a key that is no longer there."""
     await put(database, "PATH", "x", vault=Vault([new_key()]))
