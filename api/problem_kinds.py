@@ -228,7 +228,7 @@ LIVE_UNAVAILABLE = ProblemKind(
     "live-unavailable",
     503,
     "Live events cannot be told now",
-    "The server does not reach Redis. Come back after the seconds that `Retry-After` names; everything else is answered.",
+    "The server does not reach Redis. Come back after the seconds that `Retry-After` names; all else is answered.",
 )
 STORAGE_UNAVAILABLE = ProblemKind(
     "storage-unavailable",

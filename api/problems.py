@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from api import problem_kinds
 from api.answers import Answer, Headers
 from api.problem_kinds import ProblemKind
+from shared.domain.mistakes import sentence_of
 from shared.domain.statistics import StatsTimeoutError
 from shared.services.admission import QueueFullError, QueueRefusedError
 from shared.services.job_submission import OverloadedError
@@ -109,16 +110,11 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(problem_kinds.NOT_FOUND, what)
 
 
-_PARAMETER_WORDS = MappingProxyType(
-    {"extra_forbidden": "there is no such parameter here", "uuid_parsing": "Input should be a UUID"}
-)
-"""What is said in words of our own; the library speaks of fields, and quotes what was sent."""
-
-
-def _parameter_error(error: Mapping[str, Any]) -> dict[str, str]:
+def _parameter_error(error: ErrorDetails) -> dict[str, str]:
     # The input itself is left out: it may be a secret.
+    is_unknown = error["type"] == "extra_forbidden"
     return {
-        "detail": _PARAMETER_WORDS.get(error["type"], str(error["msg"]).removeprefix("Value error, ")),
+        "detail": "there is no such parameter here" if is_unknown else sentence_of(error),
         "parameter": ".".join(str(part) for part in error["loc"][1:]),
     }
 

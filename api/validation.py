@@ -18,8 +18,11 @@ ModelT = TypeVar("ModelT")
 MAX_ERRORS = 50
 """The most places listed; a thousand targets can be wrong in several thousand."""
 
-_ROOT_TAGS = frozenset({*JobKind, "create", "upsert", "update", "pause", "resume", "delete"})
-"""The kinds of jobs, and what a batch does to monitors."""
+_ROOT_TAGS = frozenset(
+    {*JobKind, "create", "upsert", "update", "pause", "resume", "delete"}
+    | {"authenticate", "subscribe", "unsubscribe", "ping"}
+)
+"""The kinds of jobs, what a batch does to monitors, and what a WebSocket's client says."""
 _UNION_PARENTS = frozenset({"channel", "target"})
 _WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -112,7 +112,10 @@ async def patch_monitor(monitor_id: UUID, request: Request) -> Response:
     """Change fields by a merge patch (RFC 7396); `***`, sent back as shown, stands for the secret that is kept."""
     if_match = exchange_of(request.scope).headers.get(b"if-match")
     if if_match is None:
-        raise ProblemError(problem_kinds.PRECONDITION_REQUIRED, "A monitor is changed with If-Match only.")
+        raise ProblemError(
+            problem_kinds.PRECONDITION_REQUIRED,
+            "Send the monitor's ETag as If-Match, or If-Match: * to change it whatever it is.",
+        )
     versions = versions_of(if_match)
     body = await request.body()
     refuse_nul(body)

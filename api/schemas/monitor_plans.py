@@ -10,6 +10,7 @@ from api.problems import invalid_input
 from api.schemas.jobs import View
 from api.schemas.monitors import MONITOR_SPEC
 from api.validation import MAX_ERRORS, mistakes_of
+from shared.domain.forms import PRINTABLE
 from shared.domain.monitor_plans import Change, MonitorPlan
 from shared.domain.monitors import MonitorSpec
 
@@ -26,7 +27,7 @@ class MonitorPlanBody(BaseModel):
         Field(
             min_length=1,
             max_length=100,
-            pattern=r"^[^\x00-\x1f\x7f]*$",
+            pattern=PRINTABLE,
             description="Whose monitors these are; those of others are left alone.",
         ),
     ]

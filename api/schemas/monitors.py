@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
+from shared.domain.forms import LABEL_SELECTOR, PRINTABLE
 from shared.domain.monitors import GroupName, MonitorSpec
 from shared.domain.outcome import Outcome
 from shared.domain.standing import MonitorState
@@ -16,14 +17,14 @@ MonitorKind = Literal["http", "database", "file", "heartbeat"]
 SelectorTerm = Annotated[
     str,
     Field(
-        pattern=r"^!?[a-zA-Z_][a-zA-Z0-9_]{0,62}(:[^\x00-\x1f\x7f]{0,200})?$",
+        pattern=LABEL_SELECTOR,
         examples=["team:web", "team", "!team:web"],
     ),
 ]
 """A label with its value, a label with any, or neither of them."""
 
 MONITOR_SPEC: TypeAdapter[MonitorSpec] = TypeAdapter(MonitorSpec)
-_Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Text = Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
 
 
 class MonitorSelection(QueryModel):

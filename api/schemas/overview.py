@@ -9,11 +9,10 @@ from pydantic import Field
 from api.schemas.jobs import View
 from api.schemas.monitors import MonitorSelection
 from api.schemas.queries import Cursor
+from shared.domain.forms import MONITOR_GROUPING
 from shared.domain.outcome import Outcome
 from shared.domain.overview import OverviewGroup, Totals
 from shared.domain.standing import MonitorState
-
-_LABEL = "label:[a-zA-Z_][a-zA-Z0-9_]{0,62}"
 
 
 class OverviewQuery(MonitorSelection):
@@ -28,7 +27,7 @@ class OverviewGroupQuery(MonitorSelection):
     """Which monitors to count, and by what."""
 
     by: Annotated[
-        str, Field(pattern=f"^(group|{_LABEL})$", description="`group`, or `label:NAME`.", examples=["label:team"])
+        str, Field(pattern=MONITOR_GROUPING, description="`group`, or `label:NAME`.", examples=["label:team"])
     ] = "group"
 
 

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.schemas.job_keys import JobKey
 from api.schemas.moments import Moment
 from shared.domain.durations import Duration
+from shared.domain.forms import LABEL, PERCENTILES, SAMPLE_GROUPING
 from shared.domain.jobs import JobKind, JobState
 
-LabelTerm = Annotated[
-    str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}:[^\x00-\x1f\x7f]{0,200}$", examples=["team:web"])
-]
+LabelTerm = Annotated[str, Field(pattern=LABEL, examples=["team:web"])]
 """One label, name and value."""
 
 PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -93,9 +92,7 @@ class MonitorStatsRequest(WindowQuery):
     bucket: Annotated[
         Duration | None, Field(le=LONGEST_WINDOW, description="Divide the window into spans of this length.")
     ] = None
-    percentiles: Annotated[
-        str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?(,[0-9]{1,3}(\.[0-9]{1,6})?){0,19}$", examples=["50,99.9"])
-    ] = "50,95,99"
+    percentiles: Annotated[str, Field(pattern=PERCENTILES, examples=["50,99.9"])] = "50,95,99"
 
 
 class StatsRequest(MonitorStatsRequest):
@@ -108,7 +105,7 @@ class StatsRequest(MonitorStatsRequest):
     group: Annotated[PlainText | None, Field(max_length=200, description="Monitors of this group.")] = None
     by: Annotated[
         str,
-        Field(pattern=r"^(kind|target|monitor|label:[a-zA-Z_][a-zA-Z0-9_]{0,62})$", description="What to group by."),
+        Field(pattern=SAMPLE_GROUPING, description="What to group by."),
     ] = "kind"
 
 

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.secret_references import NAME_PATTERN
+from shared.domain.forms import SECRET_NAME
 from shared.storage.secret_store import SecretEntry
 
 MAX_VALUE = 10_000
 
 SecretName = Annotated[
     str,
-    Path(pattern=f"^{NAME_PATTERN}$", description="What targets name it by: `{{secret:NAME}}`.", examples=["SHOP_DB"]),
+    Path(pattern=SECRET_NAME, description="What targets name it by: `{{secret:NAME}}`.", examples=["SHOP_DB"]),
 ]
 
 

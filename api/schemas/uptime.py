@@ -9,10 +9,9 @@ from pydantic import Field
 from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
+from shared.domain.forms import UPTIME_WINDOWS
 from shared.domain.standing import MonitorState
 from shared.domain.uptime import Span, Uptime
-
-_WINDOW = "(24h|7d|30d|90d|365d)"
 
 
 class UptimeQuery(QueryModel):
@@ -20,7 +19,7 @@ class UptimeQuery(QueryModel):
 
     windows: Annotated[
         str,
-        Field(pattern=f"^{_WINDOW}(,{_WINDOW}){{0,4}}$", description="Some of these, by commas.", examples=["24h,30d"]),
+        Field(pattern=UPTIME_WINDOWS, description="Some of these, by commas.", examples=["24h,30d"]),
     ] = "24h,7d,30d,90d,365d"
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.domain.durations import Duration
+from shared.domain.forms import SLUG
 
-Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9-_]+$")]
+Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=SLUG)]
 """The readable name in a ping URL, as Healthchecks has it."""
 
 

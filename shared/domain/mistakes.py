@@ -6,6 +6,7 @@ from datetime import timedelta
 from pydantic_core import ErrorDetails
 
 from shared.domain.durations import format_duration
+from shared.domain.forms import SENTENCES
 
 _TIMEDELTA = re.compile(r"datetime\.timedelta\([^)]*\)")
 _TIMEDELTA_PART = re.compile(r"(\w+)=(\d+)")
@@ -19,6 +20,8 @@ def sentence_of(error: ErrorDetails) -> str:
         return "Field required"
     if error["type"] == "uuid_parsing":
         return "Input should be a UUID"
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] in SENTENCES:
+        return SENTENCES[error["ctx"]["pattern"]]
     return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))
 
 

@@ -197,7 +197,11 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 def _mistake(file: str, document: Document, raw: _Raw, error: ErrorDetails) -> Mistake:
     # The kind of a target stands in the place of an error, but not in the file.
-    loc = tuple(each for index, each in enumerate(error["loc"]) if not (index == 1 and error["loc"][0] == "target"))
+    loc = tuple(
+        each
+        for index, each in enumerate(error["loc"])
+        if each != "[key]" and not (index == 1 and error["loc"][0] == "target")
+    )
     if "index" in error.get("ctx", {}):
         loc = (*loc, error["ctx"]["index"])
     name = ".".join(str(each) for each in loc if not isinstance(each, int))

@@ -10,17 +10,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from shared.domain.durations import Duration
+from shared.domain.forms import PRINTABLE
 from shared.domain.heartbeats import HeartbeatTarget
 from shared.domain.numbers import WHOLE
 from shared.domain.schedules import Schedule, check_cron, check_timezone, phase_of
 from shared.domain.targets import ConditionText, DatabaseTarget, FileTarget, HttpTarget, Labels
 
 DEFAULT_INTERVAL = timedelta(minutes=1)
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 MonitoredTarget = Annotated[HttpTarget | DatabaseTarget | FileTarget | HeartbeatTarget, Field(discriminator="kind")]
-MonitorName = Annotated[str, Field(min_length=1, max_length=200, pattern=_PRINTABLE)]
-GroupName = Annotated[str, Field(max_length=200, pattern=_PRINTABLE)]
+MonitorName = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
+GroupName = Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
 
 
 def _check_cron(expression: str) -> str:

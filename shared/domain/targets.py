@@ -22,12 +22,13 @@ from shared.domain.condition_parser import parse_condition
 from shared.domain.conditions import ConditionSyntaxError
 from shared.domain.dsn import parse_dsn
 from shared.domain.durations import Duration
+from shared.domain.forms import LABEL_NAME, PRINTABLE
 from shared.domain.numbers import WHOLE
 from shared.domain.patterns import compile_pattern
 from shared.domain.secret_references import is_misspelt, names_in
 
-LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
-LabelValue = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+LabelName = Annotated[str, Field(pattern=LABEL_NAME)]
+LabelValue = Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=22)]
 """Names and values that samples are grouped and found by; at most 22, as Grafana's synthetic monitoring has it."""
 

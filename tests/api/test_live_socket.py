@@ -217,6 +217,14 @@ async def test_what_cannot_be_understood_ends_the_connection(
         assert (await end_of(client))[0] == code
 
 
+async def test_a_mistake_is_told_with_its_place_in_the_message(server: LiveServer) -> None:
+    """A pointer leads into what the client said."""
+    async with connected(server) as client:
+        await say(client, type="subscribe", filter={"typo": ["job"]})
+        (error,) = (await hear(client))["problem"]["errors"]
+        assert error["pointer"] == "/filter/typo"
+
+
 async def test_subscriptions_of_a_connection_are_bounded(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is refused."""
     monkeypatch.setattr(socket, "MAX_SUBSCRIPTIONS", 1)

@@ -60,7 +60,7 @@ def test_secrets_are_compared_and_not_shown() -> None:
 
 
 def test_addresses_are_shown_without_their_secrets() -> None:
-    """What is not secret of an address is what a reader of the plan wants to see; where only a secret differs, `***`."""
+    """A reader of the plan wants to see what is not secret of an address; where only a secret differs, `***`."""
 
     def at(url: str) -> MonitorSpec:
         return spec_of("a", target={"kind": "http", "url": url})
