@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+CIRCUIT_OPEN = "circuit_open"
+"""The code of a look that was not taken, because others at the same endpoint have just timed out."""
+
 
 class Blame(StrEnum):
     """Whose trouble a fault is; ours is never shown as the target's."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from shared.domain.observation import CIRCUIT_OPEN
 from shared.domain.outcome import Outcome
 
 MISSED = "missed"
@@ -197,6 +198,9 @@ def _judge(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     if look.outcome is Outcome.ERROR:
         if look.covers_until is None and standing.failing:
             return Folded(standing, needs_confirmation=True)
+        if look.code == CIRCUIT_OPEN and standing.state is MonitorState.DOWN:
+            # Whoever did look at the endpoint a moment ago got no answer either.
+            return Folded(standing)
         return Folded(*_enter(standing, look.at, MonitorState.NO_DATA, look.code, look.message))
     if look.outcome is not Outcome.DOWN or standing.state is MonitorState.DOWN:
         cleared = replace(standing, failing=0, first_failed_at=None) if standing.failing else standing

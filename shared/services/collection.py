@@ -15,7 +15,7 @@ from shared.collectors.base import Collectors
 from shared.coordination.breaker import Skip
 from shared.domain.judgement import Expectations, Verdict, expect, judge
 from shared.domain.kinds import METRICS
-from shared.domain.observation import Blame, Fault, Observation
+from shared.domain.observation import CIRCUIT_OPEN, Blame, Fault, Observation
 from shared.domain.outcome import Outcome, Reading
 from shared.domain.secrets import SecretMissingError, fill, scrub, secret_names_of, secret_texts_of
 from shared.domain.target_identity import display_name, endpoint_of, host_of
@@ -234,7 +234,7 @@ def _retries_of(target: Target) -> int:
 
 def _circuit_open(endpoint: str, skip: Skip) -> Fault:
     sentence = f"{endpoint} was not dialled: it timed out {skip.timeouts} times in a row and was tried a moment ago"
-    return Fault("circuit_open", sentence, Blame.OURS)
+    return Fault(CIRCUIT_OPEN, sentence, Blame.OURS)
 
 
 def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime) -> Reading:

@@ -150,6 +150,16 @@ def test_nobody_looks_at_what_is_paused() -> None:
     ]
 
 
+def test_what_is_down_stays_down_while_its_endpoint_only_times_out() -> None:
+    """Not each of many monitors there is looked at then; what was not known to be down is not said to be."""
+    skipped = [Look(slot(number), Outcome.ERROR, slot(number + 1), "circuit_open") for number in (2, 3)]
+    folded, changes = fold_all(look(1, Outcome.DOWN), *skipped, look(4, Outcome.DOWN))
+    assert told(changes) == [(slot(1), MonitorState.DOWN)]
+    assert folded.standing.covered_until == slot(5)
+    _, changes = fold_all(look(1, Outcome.UP), *skipped)
+    assert told(changes)[-1] == (slot(2), MonitorState.NO_DATA)
+
+
 def test_a_look_from_before_a_pause_changes_nothing_after_it() -> None:
     """It was under way while its monitor was paused and resumed; the timeline goes forward only."""
     folded, _ = fold_all(look(1, Outcome.UP))
