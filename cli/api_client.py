@@ -1,6 +1,6 @@
 """The API as commands speak to it: over HTTP, from any machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import httpx2
@@ -14,11 +14,15 @@ PAGE = 200
 
 
 class ApiError(Exception):
-    """The API refused or did not answer; the message says what to do. `kind` is the problem's, when it gave one."""
+    """The API refused or did not answer; the message says what to do.
 
-    def __init__(self, message: str, *, kind: str | None = None) -> None:
+    `kind` is the problem's, when it gave one, `mistakes` the pointers into the body that it names, with what is wrong.
+    """
+
+    def __init__(self, message: str, *, kind: str | None = None, mistakes: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.mistakes = mistakes or {}
 
 
 class ApiClient:
@@ -74,11 +78,12 @@ def _refusal(answer: httpx2.Response, url: str) -> ApiError:
     try:
         problem = orjson.loads(answer.content)
         kind, detail = str(problem["type"]).rpartition("/")[2], str(problem.get("detail") or problem["title"])
-        places = [
-            f"  {each.get('pointer') or each.get('parameter')}: {each['detail']}" for each in problem.get("errors", [])
-        ]
+        mistakes = {
+            str(each.get("pointer") or each.get("parameter")): str(each["detail"]) for each in problem.get("errors", [])
+        }
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return ApiError(f"{url} answered {answer.status_code}, and is no Tocsin")
     if answer.status_code == httpx2.codes.UNAUTHORIZED:
         detail += " Set TOCSIN_API_KEY."
-    return ApiError("\n".join([detail, *places]), kind=kind)
+    lines = [detail, *(f"  {place}: {wrong}" for place, wrong in mistakes.items())]
+    return ApiError("\n".join(lines), kind=kind, mistakes=mistakes)

@@ -1,6 +1,7 @@
 """`tocsin apply`, `diff` and `export`: monitors as code."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 _PLAN_PATH = "/api/v1/monitors:plan"
 _APPLY_PATH = "/api/v1/monitors:apply"
 _MONITORS_PATH = "/api/v1/monitors"
+_IN_MONITOR = re.compile(r"/monitors/([0-9]+)/(.+)")
 _SUFFIXES = (".yaml", ".yml")
 _EXPORTED = (
     *("name", "group", "description", "target", "interval", "cron", "timezone", "confirmations"),
@@ -66,7 +68,7 @@ def _run(command: Callable[[], int]) -> int:
 def _diff(settings: Settings, files: Sequence[Path], *, owner: str, adopts: bool) -> int:
     monitors = _read(files)
     with ApiClient(settings) as client:
-        plan = client.post(_PLAN_PATH, _body(monitors, owner=owner, adopts=adopts))
+        plan = _plan(client, monitors, _body(monitors, owner=owner, adopts=adopts))
     show_plan(plan, Console())
     return EXIT_CHANGES if plan["changes"] else 0
 
@@ -76,7 +78,7 @@ def _apply(settings: Settings, files: Sequence[Path], *, owner: str, adopts: boo
     body = _body(monitors, owner=owner, adopts=adopts)
     console = Console()
     with ApiClient(settings) as client:
-        plan = client.post(_PLAN_PATH, body)
+        plan = _plan(client, monitors, body)
         show_plan(plan, console)
         if not plan["changes"]:
             return 0
@@ -87,6 +89,20 @@ def _apply(settings: Settings, files: Sequence[Path], *, owner: str, adopts: boo
         client.post(_APPLY_PATH, body | {"digest": plan["digest"]})
     console.print("Applied.")
     return 0
+
+
+def _plan(client: ApiClient, monitors: Sequence[WrittenMonitor], body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON is any value
+    """The plan; what only the server could find wrong is told with its place in the files, too."""
+    try:
+        return client.post(_PLAN_PATH, body)
+    except ApiError as error:
+        found = [(_IN_MONITOR.fullmatch(pointer), wrong) for pointer, wrong in error.mistakes.items()]
+        mistakes = [_mistake(monitors[int(place[1])], place[2], wrong) for place, wrong in found if place is not None]
+        raise (MonitorFileError(mistakes) if mistakes else error) from None
+
+
+def _mistake(monitor: WrittenMonitor, field: str, wrong: str) -> Mistake:
+    return Mistake(monitor.file, monitor.place, f"{field.replace('/', '.')}: {wrong}")
 
 
 def _ask() -> bool:

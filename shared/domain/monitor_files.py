@@ -25,6 +25,7 @@ _MERGED = frozenset({"labels", "target"})
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "missing": "this has to be given",
+        "string_type": "this has to be text; write it in quotes",
         "extra_forbidden": "there is no such field",
         "union_tag_not_found": "a target needs its kind: http, database, file or heartbeat",
         "union_tag_invalid": "the kind of a target is http, database, file or heartbeat",

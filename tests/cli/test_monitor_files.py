@@ -70,6 +70,15 @@ def test_nothing_is_applied_unasked(run: Run, tmp_path: Path) -> None:
     assert run("export").stdout == "monitors: []\n"
 
 
+def test_what_only_the_server_finds_wrong_is_told_with_its_place(run: Run, tmp_path: Path) -> None:
+    """A masked secret of a monitor that is not there stands for nothing."""
+    file = tmp_path / "monitors.yaml"
+    file.write_text(FILE.replace('shop.example}/"', 'shop.example}/?token=***"'))
+    refused = run("apply", "-f", str(file), "--yes")
+    assert (refused.exit_code, refused.stderr.partition(": ***")[0]) == (2, f"{file}:4:5: target.url")
+    assert run("export").stdout == "monitors: []\n"
+
+
 def test_mistakes_are_told_with_their_places_and_nothing_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

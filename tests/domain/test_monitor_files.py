@@ -58,7 +58,7 @@ monitors:
     target: {url: "http://x/"}
 """
     assert mistakes_of(text) == [
-        "m.yaml:1:27: labels.team: Input should be a valid string",
+        "m.yaml:1:27: labels.team: this has to be text; write it in quotes",
         "m.yaml:5:37: target.conditions: condition 2, character 10: one of == != <= >= < > is missing here",
         "m.yaml:7:13: target: the kind of a target is http, database, file or heartbeat",
         "m.yaml:8:5: name: this has to be given",
