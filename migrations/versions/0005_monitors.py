@@ -306,6 +306,7 @@ def create_sample_archive() -> None:
     op.execute("alter table sample_chunk alter column data set storage external")
     op.add_column("rollup_state", sa.Column("chunked_until", MOMENT, server_default=NOT_YET, nullable=False))
     op.add_column("rollup_state", sa.Column("closed_until", MOMENT, server_default=NOT_YET, nullable=False))
+    op.add_column("rollup_state", sa.Column("corrections", sa.BigInteger, server_default=sa.text("0"), nullable=False))
     op.create_table(
         "storage_drops",
         sa.Column("drop_id", sa.BigInteger, sa.Identity(always=True), nullable=False),
@@ -327,7 +328,7 @@ def downgrade() -> None:
     for column in ("checks_per_second", "cpu_share", "egress"):
         op.drop_column("workers", column)
     op.drop_table("storage_drops")
-    for column in ("chunked_until", "closed_until"):
+    for column in ("chunked_until", "closed_until", "corrections"):
         op.drop_column("rollup_state", column)
     for table in ("sample_chunk", "sample_late", "sample_note"):
         op.drop_table(table)

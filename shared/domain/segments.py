@@ -26,6 +26,8 @@ class Horizon:
 
     Samples before `chunked_until` are packed. No row before `closed_until` is written any more: what comes later is
     kept apart until it is packed too.
+
+    What can be read of hours and days stays as it is while `corrections` does.
     """
 
     claimed_at: datetime
@@ -35,6 +37,7 @@ class Horizon:
     hours_from: datetime = _EPOCH
     chunked_until: datetime = _EPOCH
     closed_until: datetime = _EPOCH
+    corrections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,8 @@ class Rollups:
             await store.compute_hours(hours)
             # Also of a day that somebody is in the middle of computing: this series may have been done already.
             await store.compute_days([day for day in days_of(hours) if day.bucket + DAY <= state.hours_computed_at])
+            if keys:
+                await store.note_correction()
         return len(keys)
 
     async def _for_all_series(self, bucket: datetime, compute: _Compute) -> bool:

@@ -15,13 +15,7 @@ COUNTS = ("on_time", "late", "error", "pending", *(f"missed_{reason.value}" for 
 _QUEUE = QUEUE_OF[JobKind.ROUND]
 _LATE_MS = LATE_AFTER.total_seconds() * 1000
 _ERROR = Outcome.ERROR.code
-_LAG = "case w.kind {} end".format(
-    " ".join(
-        f"when '{kind}' then p.extras[{metrics.index('lag_ms') + 1}]"
-        for kind, metrics in METRICS.items()
-        if "lag_ms" in metrics
-    )
-)
+_LAG_PLACES = {kind: metrics.index("lag_ms") + 1 for kind, metrics in METRICS.items() if "lag_ms" in metrics}
 _TABLES = {Source.HOUR: "rollup_1h", Source.DAY: "rollup_1d"}
 
 
@@ -73,30 +67,58 @@ def pending(*, start: str, end: str) -> str:
 def counted(segments: Sequence[Segment], *, first_place: int, of_all: bool) -> str:
     """The common table of slots with a sample, by series; each segment's ends are two values from `first_place` on.
 
-    Where nearly all series are asked for, `of_all`, sums of others are made too: cheaper than to ask of each row.
+    Where nearly all series are asked for, `of_all`, sums of others are made too: cheaper than to ask of each row. Then
+    four arrays follow as values, the sums of closed segments as `closed_sums` has them.
     """
     parts = [
         _part(segment.source, f"${first_place + 2 * number}", f"${first_place + 2 * number + 1}", of_all=of_all)
         for number, segment in enumerate(segments)
     ]
+    if of_all:
+        first = first_place + 2 * len(segments)
+        arrays = f"${first}::int4[], ${first + 1}::int8[], ${first + 2}::int8[], ${first + 3}::int8[]"
+        parts.append(f"select * from unnest({arrays}) as closed (series_id, n, error, late)")
+    return f"sums as ({_summed(parts)})"
+
+
+def closed_sums(segments: Sequence[Segment]) -> str:
+    """The statement that sums up hours and days of all series; each segment's ends are two values."""
+    return _summed(
+        [
+            _part(segment.source, f"${2 * number + 1}", f"${2 * number + 2}", of_all=True)
+            for number, segment in enumerate(segments)
+        ]
+    )
+
+
+def _summed(parts: Sequence[str]) -> str:
     union = " union all ".join(parts) or "select 0 as series_id, 0 as n, 0 as error, 0 as late where false"
     return f"""
-    sums as (
         select series_id, sum(n)::int8 as n, sum(error)::int8 as error, sum(late)::int8 as late
         from ({union}) part group by series_id
-    )
     """
 
 
 def _part(source: Source, start: str, end: str, *, of_all: bool) -> str:
     if source is Source.RAW:
-        return f"""
-        select p.series_id, count(*) as n, count(*) filter (where p.outcome = {_ERROR}) as error,
-               count(*) filter (where p.outcome <> {_ERROR} and {_LAG} > {_LATE_MS}) as late
-        from w join sample p on p.series_id = w.series_id where p.ts >= {start} and p.ts < {end} group by 1
-        """
+        return _raw_part(start, end, of_all=of_all)
     return f"""
         select r.series_id, sum(r.up + r.degraded + r.down + r.error) as n, sum(r.error) as error, sum(r.late) as late
         from {_TABLES[source]} r {"" if of_all else "join w on w.series_id = r.series_id"}
         where r.metric = 0 and r.bucket >= {start} and r.bucket < {end} group by 1
+    """
+
+
+def _raw_part(start: str, end: str, *, of_all: bool) -> str:
+    """Which metric tells of lateness depends on the kind; that is asked of each series, not of each sample."""
+    places = sorted(set(_LAG_PLACES.values()))
+    is_late = f"p.outcome <> {_ERROR} and p.extras[{{place}}] > {_LATE_MS}"
+    late = ", ".join(f"count(*) filter (where {is_late.format(place=place)}) as late_{place}" for place in places)
+    whens = " ".join(f"when '{kind}' then late_{place}" for kind, place in _LAG_PLACES.items())
+    return f"""
+        select series_id, n, error, case w.kind {whens} end as late from (
+            select p.series_id, count(*) as n, count(*) filter (where p.outcome = {_ERROR}) as error, {late}
+            from {"" if of_all else "w join"} sample p {"" if of_all else "on p.series_id = w.series_id"}
+            where p.ts >= {start} and p.ts < {end} group by 1
+        ) counts join w using (series_id)
     """

@@ -1,8 +1,8 @@
 """Reads coverage: of all monitors that are wanted, and of one page of them, with one statement."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from sqlalchemy import Row
 from shared.domain.coverage import Coverage, CoverageOrder, MonitorCoverage, SchedulerState
 from shared.domain.segments import Segment
 from shared.domain.slots import GapReason
-from shared.storage.coverage_sql import COUNTS, counted, missed, pending
+from shared.domain.uptime import Window
+from shared.storage.coverage_sql import COUNTS, closed_sums, counted, missed, pending
 from shared.storage.database import UnitOfWork
 from shared.storage.monitor_filter import MonitorFilter, terms_of
 
@@ -22,8 +23,6 @@ _ORDERS = {
     CoverageOrder.WORST: ("share, monitor_id::text", "float8"),
     CoverageOrder.NAME: ("group_name, name", "text"),
 }
-_UNFILTERED = 2
-"""How many values there are with no filter: the moment and the start."""
 _COLLECTED = "on_time + late"
 _ASKED = f"{_COLLECTED} + error + {' + '.join(f'missed_{r.value}' for r in GapReason if r is not GapReason.PAUSED)}"
 
@@ -37,6 +36,21 @@ class CoverageQuestion:
     order: CoverageOrder
     after: Place | None
     limit: int
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether all monitors are asked for."""
+        return self.monitor_id is None and self.wanted == MonitorFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSums:
+    """Slots with a sample in hours and days that are computed, all arrays in the same order of series."""
+
+    series_ids: Sequence[int] = ()
+    counts: Sequence[int] = ()
+    errors: Sequence[int] = ()
+    late: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +69,13 @@ class CoverageStore:
         self._work = work
 
     async def read(
-        self, question: CoverageQuestion, segments: Sequence[Segment], *, start: datetime, end: datetime
+        self, question: CoverageQuestion, segments: Sequence[Segment], closed: ClosedSums, window: Window
     ) -> CoveragePage:
-        """What became of the slots from `start` up to `end`; monitors without a schedule have none."""
-        statement, values = _statement(question, segments, start=start, end=end)
+        """What became of the slots of a window; monitors without a schedule have none.
+
+        A question of all monitors needs the sums of what is `closed`, and its segments are those that are not.
+        """
+        statement, values = _statement(question, segments, closed, window)
         rows = await self._work.fetch(statement, *values)
         page = [
             (
@@ -69,6 +86,20 @@ class CoverageStore:
         ]
         return CoveragePage(rows[0].monitors, _coverage_of(rows[0]), page)
 
+    async def sum_up(self, segments: Sequence[Segment]) -> ClosedSums:
+        """The sums of hours and days, of all series."""
+        values = [moment for segment in segments for moment in (segment.start, segment.end)]
+        # As arrays they are read without a row each.
+        rows = await self._work.fetch(
+            f"""
+            select coalesce(array_agg(series_id), '{{}}') as series_ids, coalesce(array_agg(n), '{{}}') as n,
+                   coalesce(array_agg(error), '{{}}') as error, coalesce(array_agg(late), '{{}}') as late
+            from ({closed_sums(segments)}) sums
+            """,
+            *values,
+        )
+        return ClosedSums(*(array("q", column) for column in rows[0]))
+
     async def read_scheduler(self) -> SchedulerState:
         """How the schedule itself stands."""
         rows = await self._work.fetch("select ran_at, overloaded_since from scheduler")
@@ -76,24 +107,26 @@ class CoverageStore:
 
 
 def _statement(
-    question: CoverageQuestion, segments: Sequence[Segment], *, start: datetime, end: datetime
+    question: CoverageQuestion, segments: Sequence[Segment], closed: ClosedSums, window: Window
 ) -> tuple[str, list[object]]:
     # The filter's first value is the moment, here the end of the window.
-    terms, values = terms_of(question.wanted, now=end)
+    terms, values = terms_of(question.wanted, now=window.end)
     if question.monitor_id is not None:
         values.append(question.monitor_id)
         terms += f" and m.monitor_id = ${len(values)}::uuid"
-    values.append(start)
-    window = {"start": f"${len(values)}::timestamptz", "end": "$1::timestamptz"}
-    sums = counted(segments, first_place=len(values) + 1, of_all=len(values) == _UNFILTERED)
+    values.append(window.start)
+    moments = {"start": f"${len(values)}::timestamptz", "end": "$1::timestamptz"}
+    sums = counted(segments, first_place=len(values) + 1, of_all=question.is_of_all)
     values += [moment for segment in segments for moment in (segment.start, segment.end)]
+    if question.is_of_all:
+        values += [closed.series_ids, closed.counts, closed.errors, closed.late]
     behind, order_by = _page(question, values)
     return (
         f"""
         with w as materialized (
             select m.monitor_id, m.series_id, m.group_name, m.name, m.kind, m.interval_ms
             from monitors m join schedules c on c.monitor_id = m.monitor_id where {terms}
-        ), {sums}, {missed(**window)}, {pending(**window)}, counts as (
+        ), {sums}, {missed(**moments)}, {pending(**moments)}, counts as (
             select w.monitor_id, w.group_name, w.name, coalesce(s.n - s.error - s.late, 0) as on_time,
                    coalesce(s.late, 0) as late, coalesce(s.error, 0) as error, coalesce(p.pending, 0) as pending,
                    {", ".join(f"coalesce(g.{name}, 0) as {name}" for name in COUNTS if name.startswith("missed_"))}

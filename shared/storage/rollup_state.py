@@ -4,8 +4,8 @@ from shared.domain.segments import Horizon
 from shared.storage.database import UnitOfWork
 
 _READ = (
-    "select claimed_at, hours_computed_at, days_computed_at, samples_from, hours_from, chunked_until, closed_until"
-    " from rollup_state"
+    "select claimed_at, hours_computed_at, days_computed_at, samples_from, hours_from, chunked_until, closed_until,"
+    " corrections from rollup_state"
 )
 
 
@@ -28,4 +28,5 @@ async def read_rollup_state(work: UnitOfWork) -> Horizon:
         hours_from=row.hours_from,
         chunked_until=row.chunked_until,
         closed_until=row.closed_until,
+        corrections=row.corrections,
     )

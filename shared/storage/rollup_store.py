@@ -114,6 +114,10 @@ class RollupStore:
         )
         return sorted({SeriesBucket(row.series_id, row.bucket) for row in rows})
 
+    async def note_correction(self) -> None:
+        """Say that what can be read of hours and days is no longer what it was."""
+        await self._work.run("update rollup_state set corrections = corrections + 1")
+
     async def mark_hours_computed(self, until: datetime) -> None:
         """Say that hours before `until` can be read."""
         await self._work.run("update rollup_state set hours_computed_at = greatest(hours_computed_at, $1)", until)

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -157,6 +158,26 @@ async def test_hours_and_their_rest_are_one_sum(database: Database) -> None:
     total = answer.total
     assert (total.on_time, total.late, total.error) == (expected["on_time"], expected["late"], expected["error"])
     assert total.collected == (total.on_time + total.late) / total.expected
+
+
+async def test_an_hour_that_is_computed_anew_is_told_anew(database: Database) -> None:
+    """Hours are remembered between questions, of one monitor and of all, until a late sample changes one of them."""
+    (monitor,) = await watch(database, interval=10 * MINUTE)
+    now = await database_now(database)
+    start = floor_to(now, HOUR) - 5 * HOUR
+    await set_watermark(database, start + 4 * HOUR)
+    slots = list(monitor.schedule.slots(start + HOUR, start + 2 * HOUR))
+    service, rollups = CoverageService(database, clock=utc_now), Rollups(database)
+    collected = []
+    for slot in slots[:3]:
+        await record_visits(database, [Visit(monitor.monitor_id, 1, slot)])
+        marked = "insert into rollup_dirty (series_id, bucket) values ($1, $2)"
+        await plant(database, marked, monitor.series_id, floor_to(slot, HOUR))
+        await rollups.advance(now)
+        for question in (ALL, replace(ALL, monitor_id=monitor.monitor_id)):
+            answer, _ = await service.read(question, window=now - start)
+            collected.append(answer.total.on_time)
+    assert collected == [1, 1, 2, 2, 3, 3]
 
 
 async def test_gaps_are_cut_where_the_window_is(database: Database) -> None:

@@ -76,6 +76,7 @@ class RollupStateRow(Row):
 
     Samples before `chunked_until` are packed in chunks. Before `closed_until`, which is ahead of it while a day is
     being packed, no row is written to `sample` any more. Exact samples begin at `samples_from`, packed or not.
+    `corrections` counts how often hours and days that could be read were computed anew.
     """
 
     __tablename__ = "rollup_state"
@@ -88,6 +89,7 @@ class RollupStateRow(Row):
     hours_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
     chunked_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
     closed_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOT_YET)
+    corrections: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
     __table_args__ = (CheckConstraint("is_only", name="single"),)
 
