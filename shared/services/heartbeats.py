@@ -13,7 +13,6 @@ from shared.domain.ping_folding import FoldedPings, fold_overdue, fold_pings, is
 from shared.domain.pings import Ping, PingKind
 from shared.domain.standing import MonitorState
 from shared.storage.database import Database, UnitOfWork
-from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import GroupCommit
 from shared.storage.life_sign_store import LifeSignStore, LockedHeartbeat
 from shared.storage.listening_store import ListeningStore
@@ -53,13 +52,14 @@ class Heartbeats:
     async def listen(self) -> None:
         """Write down, until cancelled, that somebody is there to be pinged.
 
-        While that cannot be written pings cannot be taken either.
+        While that cannot be written pings cannot be taken either. Whatever the reason, it is tried again: once nobody
+        listens for good, no silence is told any more.
         """
         while True:
             try:
                 async with self._database.one_statement() as work:
                     await ListeningStore(work).note()
-            except StorageUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next time may find it gone
                 _log.warning("listening_not_noted", error=repr(error))
             await asyncio.sleep(LISTEN_SECONDS)
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from heartbeat_site import HOUR, MINUTE, HeartbeatSite
+from structlog.testing import capture_logs
 
 from shared.domain.live import SampleTold, StateTold
 from shared.domain.outcome import Outcome
@@ -14,6 +15,7 @@ from shared.domain.pings import PingKind
 from shared.domain.standing import MonitorState
 from shared.storage.database import Database
 from shared.storage.ping_store import KEPT_PINGS, PingStore
+from shared.tasks import end_tasks
 
 SECOND = timedelta(seconds=1)
 
@@ -36,6 +38,30 @@ async def test_the_first_ping_makes_a_pending_heartbeat_up(site: HeartbeatSite) 
     assert heartbeat.expected_at == sample.ts + HOUR + MINUTE
     assert (await site.row("monitor_states", monitor_id)).covered_until == heartbeat.expected_at
     assert [type(event) for event in site.told] == [SampleTold, StateTold]
+
+
+async def test_whoever_listens_goes_on_whatever_the_database_says(
+    site: HeartbeatSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that is refused once must not leave all silence unjudged until the process begins anew."""
+    monkeypatch.setattr("shared.services.heartbeats.LISTEN_SECONDS", 0.01)
+    async with site.database.transaction() as work:
+        await work.run("alter table listening rename to unheard")
+    with capture_logs() as logs:
+        listening = asyncio.create_task(site.heartbeats.listen())
+        async with asyncio.timeout(60):
+            while not any(line["event"] == "listening_not_noted" for line in logs) and not listening.done():
+                async with site.database.transaction() as work:
+                    await work.fetch("select")
+    async with site.database.transaction() as work:
+        await work.run("alter table unheard rename to listening")
+    noted: list[object] = []
+    async with asyncio.timeout(60):
+        while not noted and not listening.done():
+            async with site.database.transaction() as work:
+                noted = [*await work.fetch("select heard_at from listening")]
+    assert noted
+    await end_tasks([listening])
 
 
 async def test_a_run_is_measured_from_its_start_to_its_end(site: HeartbeatSite) -> None:
