@@ -52,7 +52,7 @@ async def test_whoever_listens_goes_on_whatever_the_database_says(
         async with asyncio.timeout(60):
             while not any(line["event"] == "listening_not_noted" for line in logs) and not listening.done():
                 async with site.database.transaction() as work:
-                    await work.fetch("select")
+                    await work.fetch("select 1")
     async with site.database.transaction() as work:
         await work.run("alter table unheard rename to listening")
     noted: list[object] = []
