@@ -61,7 +61,8 @@ class LiveReader:
     async def follow(self, follower: Follower) -> None:
         """Tell the follower of each entry, in order and each once, until cancelled.
 
-        When entries may be missing, because Redis was wiped or the reader was away for too long, it begins anew.
+        When entries may be missing, because Redis was wiped, the reader was away for too long, or the follower failed
+        at one, it begins anew.
         """
         while True:
             try:
@@ -71,7 +72,12 @@ class LiveReader:
                     await self._go_on(follower, self._anchor, self._position)
             except REDIS_AWAY as error:
                 _log.debug("live_events_reconnecting", error=repr(error))
-                await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+            except Exception:  # noqa: BLE001 - a stream that nobody reads any more would look like a quiet one
+                _log.exception("live_events_not_told")
+                self._position = None
+            else:
+                continue
+            await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
 
     async def _begin(self, follower: Follower) -> None:
         past = _entries(await self._redis.xrevrange(STREAM, count=READ_ENTRIES))

@@ -9,7 +9,6 @@ import structlog
 
 from shared.domain.live_filters import MonitorFacts
 from shared.storage.database import Database
-from shared.storage.errors import StorageUnavailableError
 from shared.storage.monitor_directory_store import MonitorDirectoryStore
 
 REFRESH_SECONDS = 5.0
@@ -52,8 +51,8 @@ class MonitorDirectory:
     async def learn(self, monitor_ids: Iterable[UUID]) -> None:
         """Know these monitors, if they are there, and what changed lately.
 
-        It is read for each id that was never met before, else every few seconds. While the database is away what was
-        known stays known.
+        It is read for each id that was never met before, else every few seconds. While the database does not answer
+        what was known stays known.
         """
         met = {each for each in monitor_ids if each not in self._facts and each not in self._unknown}
         async with self._turn:
@@ -61,7 +60,7 @@ class MonitorDirectory:
                 return
             try:
                 await self._read()
-            except (StorageUnavailableError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - who watches hears of what is known, whatever it is
                 self._away_until = _now() + AWAY_SECONDS
                 _log.warning("monitor_directory_not_read", error=repr(error))
             else:

@@ -30,6 +30,24 @@ async def test_a_monitor_that_is_not_known_is_looked_up_when_it_is_met(database:
     assert directory.find(monitor_id_of(2)) == MonitorFacts("web", "http", {"team": "pay"})
 
 
+async def test_what_was_known_stays_known_whatever_the_database_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches goes on hearing of what is known."""
+    monkeypatch.setattr(monitor_directory, "REFRESH_SECONDS", 0.0)
+    directory = MonitorDirectory(database)
+    await plant_monitors(database, [monitor(1)])
+    await directory.learn([])
+    async with database.transaction() as work:
+        await work.run("alter table monitors rename column labels to words")
+    try:
+        await directory.learn([monitor_id_of(2)])
+    finally:
+        async with database.transaction() as work:
+            await work.run("alter table monitors rename column words to labels")
+    assert directory.find(monitor_id_of(1)) is not None
+
+
 async def test_many_are_read_in_parts(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, so that no other request waits until they are."""
     monkeypatch.setattr(monitor_directory, "READ_AT_ONCE", 2)
