@@ -38,7 +38,7 @@ def test_without_a_key_nothing_is_sealed(keys: str | None) -> None:
             use("hunter2")
 
 
-@pytest.mark.parametrize("key", ["hunter2", "hünter2", new_key()[:-4]])
+@pytest.mark.parametrize("key", ["hunter2", "hünter2", "c2hvcnRlciB0aGFuIGEga2V5"])
 def test_what_is_no_key_is_refused_without_being_repeated(key: str) -> None:
     """The sentence says how a key is made."""
     with pytest.raises(InvalidKeyError, match="tocsin secrets new-key") as refused:
