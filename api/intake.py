@@ -9,8 +9,7 @@ from typing import Any, assert_never, cast
 import orjson
 from uuid_utils.compat import uuid7
 
-from api import problem_kinds
-from api.problems import ProblemError, invalid_input
+from api.problems import invalid_input, no_secret_key
 from api.schemas.submissions import (
     SUBMISSION,
     CollectSubmission,
@@ -72,7 +71,7 @@ def _sealed(
         spec = _spec_of(model, raw, secrets)
         webhook = None if model.webhook is None else secrets.seal_channel(model.webhook, raw["webhook"])
     except NoSecretKeyError as error:
-        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
+        raise no_secret_key(error) from None
     return orjson.dumps(spec).decode(), None if webhook is None else orjson.dumps(webhook).decode()
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from api import problem_kinds
 from api.preferences import is_strong_match
-from api.problems import ProblemError, invalid_input, not_found
+from api.problems import ProblemError, invalid_input, no_secret_key, not_found
 from api.validation import validation_problem
 from shared.domain.durations import format_duration
 from shared.domain.monitor_changes import (
@@ -140,7 +140,7 @@ def _refusal_by_state(
         case TooManyMonitors():
             return ProblemError(problem_kinds.TOO_MANY_MONITORS, f"There may be {MAX_MONITORS:,} monitors at most.")
         case CannotSeal(message=message):
-            return ProblemError(problem_kinds.NO_SECRET_KEY, f"{message[0].upper()}{message[1:]}.")
+            return no_secret_key(message)
         case _:
             assert_never(refused)
 

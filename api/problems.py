@@ -105,6 +105,12 @@ def invalid_input(errors: list[dict[str, str]]) -> ProblemError:
     )
 
 
+def no_secret_key(reason: object) -> ProblemError:
+    """A secret cannot be kept or read; `reason` says why and what to do, without a full stop."""
+    text = str(reason)
+    return ProblemError(problem_kinds.NO_SECRET_KEY, f"{text[:1].upper()}{text[1:]}.")
+
+
 def not_found(what: str) -> ProblemError:
     """There is no such thing; `what` names it in a sentence."""
     return ProblemError(problem_kinds.NOT_FOUND, what)

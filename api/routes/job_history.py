@@ -9,11 +9,10 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import problem_kinds
 from api.job_entry import JOBS_PATH
 from api.openapi import problems
 from api.paging import json_response, page_response, query_text
-from api.problems import ProblemError
+from api.problems import no_secret_key
 from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
 from api.schemas.queries import SampleListQuery, limit_of
 from api.services import services_of
@@ -54,7 +53,7 @@ async def show_spec(job_id: UUID, request: Request) -> Response:
     try:
         spec = services.job_secrets.unseal(kept)
     except (NoSecretKeyError, UnreadableSecretError) as error:
-        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
+        raise no_secret_key(error) from None
     return json_response(request, {"kind": kind.value} | masked_spec(kind, spec))
 
 

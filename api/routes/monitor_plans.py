@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
+from api.monitor_answers import refusal_of as reason_of
 from api.openapi import problems, request_body
 from api.paging import json_response
-from api.problems import ProblemError, invalid_input
+from api.problems import ProblemError, invalid_input, no_secret_key
 from api.schemas.monitor_plans import APPLY, PLAN, MonitorPlanBody, MonitorPlanView, plan_json, read_wanted
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
+from shared.domain.monitor_changes import Done
 from shared.domain.monitor_plans import MonitorPlan
 from shared.domain.monitors import MonitorSpec
 from shared.services.monitor_plans import MonitorPlans, PlanConflictError, PlanOutdatedError, WantedMonitorError
@@ -87,11 +89,9 @@ def refusal_of(error: Exception) -> ProblemError:
                 problem_kinds.PLAN_CONFLICT, "Nothing was changed; see changes.", members={"changes": conflicts}
             )
         case ChangesRefusedError():
-            return ProblemError(
-                problem_kinds.TOO_MANY_MONITORS, "There would be too many monitors; nothing was changed."
-            )
+            return reason_of(next(each for each in error.results if not isinstance(each, Done)))
         case _:
-            return ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.")
+            return no_secret_key(error)
 
 
 def _read(adapter: TypeAdapter[BodyT], body: bytes) -> tuple[BodyT, list[MonitorSpec]]:

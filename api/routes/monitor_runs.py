@@ -14,7 +14,7 @@ from api import problem_kinds
 from api.monitor_answers import MONITORS_PATH
 from api.monitor_reading import find_status, read_spec
 from api.openapi import PREFER, problems, request_body
-from api.problems import ProblemError
+from api.problems import ProblemError, no_secret_key
 from api.routes.job_submission import answer_accepted, count_result, refusal_of
 from api.routes.monitors import MONITOR_PATH
 from api.schemas.jobs import JobView
@@ -74,7 +74,7 @@ async def try_monitor(request: Request) -> Response:
     try:
         sealed = services_of(request).job_secrets.seal_targets([spec.target], job)
     except NoSecretKeyError as error:
-        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
+        raise no_secret_key(error) from None
     return await _submit(request, JobKind.COLLECT, orjson.dumps(sealed).decode())
 
 

@@ -11,7 +11,7 @@ from api import problem_kinds
 from api.answers import Answer, as_response
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
-from api.problems import ProblemError, not_found
+from api.problems import ProblemError, no_secret_key, not_found
 from api.schemas.queries import limit_of
 from api.schemas.secrets import (
     SECRET_BODY,
@@ -79,7 +79,7 @@ async def put_secret(name: SecretName, request: Request) -> Response:
     try:
         sealed = services.context.vault.seal(wanted.value.get_secret_value())
     except NoSecretKeyError as error:
-        raise ProblemError(problem_kinds.NO_SECRET_KEY, f"{error}.") from None
+        raise no_secret_key(error) from None
     async with services.context.database.transaction() as work:
         secrets = SecretStore(work)
         is_new = await secrets.put(name, sealed, updated_by=principal_of(request).principal_id)

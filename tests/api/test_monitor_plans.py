@@ -133,3 +133,16 @@ async def test_all_mistakes_are_told_at_once(keyed: httpx2.AsyncClient) -> None:
         "/monitors/1/target/url",
         "/monitors/2/target",
     ]
+
+
+async def test_what_keeps_a_plan_from_being_carried_out_is_told(
+    make_services: MakeServices, open_client: OpenClient
+) -> None:
+    """Without a key nothing that holds secrets can be kept, and that is said."""
+    sealed = monitor("a", target={"kind": "http", "url": "http://a.example/", "headers": {"X-Key": "tiger"}})
+    services = make_services(vault=Vault([]))
+    async with open_client(services, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
+        refused = await apply(client, sealed)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
+        assert refused.json()["detail"].startswith("A secret can be kept only with a key")
+        assert await names(client) == []
