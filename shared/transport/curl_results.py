@@ -42,7 +42,7 @@ def conclude(
         said=str(error.args[1]),
         errno=curl.getinfo(pycurl.OS_ERRNO),
         late_ms=phases.total_ms - timeout_ms,
-        stage=_stage(phases, is_secure=is_secure, is_answered=bool(transfer.lines)),
+        stage=stage_of(phases, is_secure=is_secure, is_answered=bool(transfer.lines)),
     )
     return classify(failure, place=location.shown)
 
@@ -58,7 +58,7 @@ def _read_answer(curl: pycurl.Curl, transfer: Transfer, progress: Progress) -> H
     )
 
 
-def _stage(phases: Phases, *, is_secure: bool, is_answered: bool) -> str:
+def stage_of(phases: Phases, *, is_secure: bool, is_answered: bool) -> str:
     """What the transfer was about when it ended."""
     if is_answered:
         return "reading the answer"

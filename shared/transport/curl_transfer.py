@@ -8,6 +8,7 @@ import pycurl
 
 from shared.domain.egress import Denied
 from shared.transport.dialling import Dialler
+from shared.transport.http_head import read_headers
 
 _GO_ON: int = pycurl.PREREQFUNC_OK
 
@@ -76,11 +77,6 @@ class Transfer:
 
     def headers(self) -> dict[str, str]:
         """The headers of the last answer (those of 1xx come before it), in lower case, repeated ones joined."""
-        text = b"".join(self.lines).decode("utf-8", "replace")
-        found: dict[str, str] = {}
-        for line in text[text.rindex("HTTP/") :].split("\r\n")[1:]:
-            name, colon, value = line.partition(":")
-            if colon:
-                key, said = name.strip().lower(), value.strip()
-                found[key] = f"{found[key]}, {said}" if key in found else said
-        return found
+        heads = [number for number, line in enumerate(self.lines) if line[:5].lower() == b"http/"]
+        lines = self.lines[heads[-1] + 1 :] if heads else []
+        return read_headers(b"".join(lines).decode("utf-8", "replace").split("\n"))

@@ -18,12 +18,18 @@ _SAFE = "".join(map(chr, range(0x21, 0x7F)))
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """An HTTP address: `url` in ASCII as libcurl gets it, and where it leads. `host` is a name or a plain address."""
+    """An HTTP address: `url` in ASCII as libcurl gets it, and where it leads. `host` is a name or a plain address.
+
+    `place` is the host with a port that is not the usual one, `tail` the path and the query, both as in `url`.
+    """
 
     url: str
     scheme: str
     host: str
     port: int
+    place: str
+    tail: str
+    has_credentials: bool
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -75,7 +81,9 @@ def parse_location(url: str) -> Location:
     bracketed = f"[{host}]" if ":" in host else host
     place = bracketed if port == DEFAULT_PORTS[scheme] else f"{bracketed}:{port}"
     tail = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Location(quote(f"{scheme}://{credentials}{at}{place}{tail}", safe=_SAFE), scheme, host, port)
+    tail = quote(tail, safe=_SAFE)
+    url = f"{scheme}://{quote(credentials, safe=_SAFE)}{at}{place}{tail}"
+    return Location(url, scheme, host, port, place=place, tail=tail, has_credentials=bool(at))
 
 
 def _port_of(port: int | None, scheme: str) -> int:

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from client_fixtures import authority, ca_file, client, loopback, resolver
+from client_fixtures import authority, ca_file, client, engine, loopback, resolver
 from job_bench import Bench
 from redis.asyncio import Redis
 
 from shared.storage.database import Database
 
-__all__ = ["authority", "ca_file", "client", "loopback", "resolver"]
+__all__ = ["authority", "ca_file", "client", "engine", "loopback", "resolver"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from shared.domain.egress import EgressPolicy
-from shared.transport import curl_faults
+from shared.transport import curl, curl_faults
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver
@@ -54,10 +54,17 @@ def loopback() -> EgressPolicy:
     return EgressPolicy.parse("public", allow_loopback=True)
 
 
+@pytest.fixture(params=["plain", "libcurl"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Plain HTTP as it is asked by us, and by libcurl: both tell the same."""
+    return str(request.param)
+
+
 @pytest.fixture
 async def client(
-    resolver: Resolver, loopback: EgressPolicy, ca_file: str, monkeypatch: pytest.MonkeyPatch
+    engine: str, resolver: Resolver, loopback: EgressPolicy, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CurlClient]:
+    monkeypatch.setattr(curl, "IS_SUPPORTED", engine == "plain")
     # On a machine busy with other tests a timeout may be noticed late, which the client would rightly blame on us.
     monkeypatch.setattr(curl_faults, "LATE_MS", 10_000)
     client = CurlClient(Dialler(resolver, loopback), ca_file=ca_file)

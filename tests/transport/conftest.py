@@ -1,5 +1,5 @@
 """The fixtures of an HTTP client that may dial loopback."""
 
-from client_fixtures import authority, ca_file, client, loopback, resolver, tls
+from client_fixtures import authority, ca_file, client, engine, loopback, resolver, tls
 
-__all__ = ["authority", "ca_file", "client", "loopback", "resolver", "tls"]
+__all__ = ["authority", "ca_file", "client", "engine", "loopback", "resolver", "tls"]

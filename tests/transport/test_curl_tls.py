@@ -17,6 +17,12 @@ Tls = Callable[..., ssl.SSLContext]
 ENDS = datetime(2035, 5, 17, 12, 30, tzinfo=UTC)
 
 
+@pytest.fixture
+def engine() -> str:
+    """TLS is libcurl's."""
+    return "libcurl"
+
+
 async def test_a_good_certificate_tells_its_end_and_the_handshakes_time(client: CurlClient, tls: Tls) -> None:
     """Connect and TLS are phases of their own."""
     async with serve(always(answer()), tls=tls(ends=ENDS)) as server:
