@@ -24,6 +24,16 @@ class SampleRetention:
         return Kept(samples=now - self.sample_days * DAY, hours=now - self.hour_days * DAY)
 
 
+async def keep_partitions(database: Database, retention: SampleRetention) -> list[str]:
+    """Make and drop partitions as of now, by the database's clock: one worker's that is ahead would drop all there is.
+
+    The names of new ones.
+    """
+    async with database.transaction() as work:
+        now = await PartitionStore(work).read_now()
+    return await ensure_partitions(database, now, retention)
+
+
 async def ensure_partitions(database: Database, now: datetime, retention: SampleRetention) -> list[str]:
     """Make the partitions of today and three days more, drop what is older than is kept; the names of new ones.
 

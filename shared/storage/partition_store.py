@@ -23,6 +23,11 @@ class PartitionStore:
         """Wait until this transaction may make partitions."""
         await self._work.run("select pg_advisory_xact_lock($1)", PARTITIONS)
 
+    async def read_now(self) -> datetime:
+        """The database's time."""
+        now: datetime = (await self._work.fetch("select now() as now"))[0].now
+        return now
+
     async def create_missing(self, partitioning: Partitioning, moments: Iterable[datetime]) -> list[str]:
         """Make the partitions that `moments` fall into and that are not there; the lock must be held.
 

@@ -32,7 +32,7 @@ from shared.services.job_recovery import JobRecovery
 from shared.services.job_secrets import JobSecrets, UnsealedWork
 from shared.services.leases import Leases
 from shared.services.notify_work import NotifyWork
-from shared.services.partitions import SampleRetention, ensure_partitions
+from shared.services.partitions import SampleRetention, keep_partitions
 from shared.services.recorder import Recorder
 from shared.services.requeue_work import RequeueWork
 from shared.services.retention import Retention
@@ -165,7 +165,7 @@ class WorkerServices:
 
     async def keep_partitions(self) -> int:
         """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""
-        await ensure_partitions(self.context.database, self.context.clock(), _kept(self.context.settings))
+        await keep_partitions(self.context.database, _kept(self.context.settings))
         return 0
 
     async def watch_egress(self) -> int:
