@@ -140,7 +140,7 @@ async def test_what_keeps_a_plan_from_being_carried_out_is_told(
 ) -> None:
     """Without a key nothing that holds secrets can be kept, and that is said."""
     sealed = monitor("a", target={"kind": "http", "url": "http://a.example/", "headers": {"X-Key": "tiger"}})
-    services = make_services(vault=Vault([]))
+    services = make_services(vault=Vault())
     async with open_client(services, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
         refused = await apply(client, sealed)
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
