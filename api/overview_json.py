@@ -1,7 +1,7 @@
 """Writes the items of an overview: of ten thousand monitors half a million beats, decoded and written at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from api.schemas.overview import totals_json
 from shared.domain.beats import BEAT_BYTES
 from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
-from shared.domain.overview import OverviewItem, OverviewPage
+from shared.domain.overview import OverviewItem, OverviewPage, Shares
 from shared.domain.standing import STATE_OF_CODE
 from shared.services.overview import OVERVIEW_WINDOWS
 
@@ -23,6 +23,8 @@ _BEAT = np.dtype([("at", ">u4"), ("outcome", "u1"), ("duration", ">f4")])
 _BEATS_EPOCH = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 _LETTERS = {Outcome.UP: "u", Outcome.DEGRADED: "g", Outcome.DOWN: "d", Outcome.ERROR: "e"}
 _LETTER_OF_CODE = np.frombuffer("".join(_LETTERS[OUTCOME_OF_CODE[code]] for code in range(4)).encode(), "u1")
+_NO_SHARES = Shares((None,) * len(OVERVIEW_WINDOWS), (None,) * len(OVERVIEW_WINDOWS))
+"""Of a monitor that was made after the uptimes were read."""
 _STATES = {code: state.value for code, state in STATE_OF_CODE.items()}
 _OUTCOMES = {code: outcome.value for code, outcome in OUTCOME_OF_CODE.items()}
 
@@ -31,28 +33,31 @@ async def page_json(page: OverviewPage, *, next_cursor: str | None) -> bytes:
     """A page as `OverviewView` describes it; other requests are answered meanwhile."""
     parts = []
     for first in range(0, len(page.items), CHUNK):
-        parts.append(items_json(page.items[first : first + CHUNK]))
+        parts.append(items_json(page.items[first : first + CHUNK], page.shares))
         await asyncio.sleep(0)
     beside = orjson.dumps({"next_cursor": next_cursor, **totals_json(page.totals)})
     return b'{"items":[' + b",".join(parts) + b"]," + beside[1:]
 
 
-def items_json(items: Sequence[OverviewItem]) -> bytes:
+def items_json(items: Sequence[OverviewItem], shares: Mapping[str, Shares]) -> bytes:
     """The items as a JSON array without its brackets; `OverviewItemView` describes them."""
     beats = _beats_of([item.beats for item in items])
     written = orjson.dumps(
-        [_item_json(item, *each) for item, each in zip(items, beats, strict=True)],
+        [
+            _item_json(item, shares.get(item.monitor_id, _NO_SHARES), *each)
+            for item, each in zip(items, beats, strict=True)
+        ],
         option=orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY,
     )
     return written[1:-1]
 
 
-def _item_json(item: OverviewItem, beats: dict[str, Any], latency_ms: float | None) -> dict[str, Any]:
+def _item_json(item: OverviewItem, shares: Shares, beats: dict[str, Any], latency_ms: float | None) -> dict[str, Any]:
     last = None
     if item.last_at is not None and item.last_outcome is not None:
         last = {"at": item.last_at, "outcome": _OUTCOMES[item.last_outcome], "duration_ms": item.duration_ms}
     return {
-        "id": str(item.monitor_id),
+        "id": item.monitor_id,
         "group": item.group,
         "name": item.name,
         "kind": item.kind,
@@ -65,7 +70,7 @@ def _item_json(item: OverviewItem, beats: dict[str, Any], latency_ms: float | No
         "latency_ms": latency_ms,
         "uptime": {
             name: {"ratio": ratio, "coverage": coverage}
-            for name, ratio, coverage in zip(OVERVIEW_WINDOWS, item.ratios, item.coverages, strict=True)
+            for name, ratio, coverage in zip(OVERVIEW_WINDOWS, shares.ratios, shares.coverages, strict=True)
         },
     }
 

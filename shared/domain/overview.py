@@ -3,20 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple
 
 from shared.domain.standing import MonitorState
 
 
-@dataclass(frozen=True, slots=True)
-class OverviewItem:
-    """A monitor and how it stands.
+class OverviewItem(NamedTuple):
+    """A monitor and how it stands: a tuple, for there are ten thousand of them.
 
     `labels` is JSON. `last_*` tells of its newest sample, `duration_ms` in milliseconds. `beats` are its newest samples
-    as `shared.domain.beats` packs them. `ratios` and `coverages` belong to the windows asked for.
+    as `shared.domain.beats` packs them.
     """
 
-    monitor_id: UUID
+    monitor_id: str
     group: str
     name: str
     kind: str
@@ -28,6 +27,11 @@ class OverviewItem:
     last_outcome: int | None
     duration_ms: float | None
     beats: bytes
+
+
+class Shares(NamedTuple):
+    """A monitor's uptimes and their coverages in the windows that were asked for."""
+
     ratios: Sequence[float | None]
     coverages: Sequence[float | None]
 
@@ -49,5 +53,6 @@ class OverviewPage:
     """Monitors in the order of group and name, and how all that match stand, whichever page or state was asked for."""
 
     items: Sequence[OverviewItem]
+    shares: Mapping[str, Shares]
     totals: Totals
     has_more: bool

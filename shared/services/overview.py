@@ -1,15 +1,16 @@
 """How all monitors stand, at one look."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from shared.clock import Clock
-from shared.domain.overview import OverviewGroup, OverviewPage
+from shared.domain.overview import OverviewGroup, OverviewItem, OverviewPage, Shares, Totals
 from shared.services.uptime import WINDOWS
 from shared.storage.database import Database
 from shared.storage.monitor_filter import MonitorFilter
-from shared.storage.overview_store import OverviewStore
+from shared.storage.overview_store import ChosenMonitors, OverviewStore
 from shared.storage.statistics_store import limited_reading
 
 OVERVIEW_WINDOWS: Mapping[str, timedelta] = MappingProxyType({name: WINDOWS[name] for name in ("24h", "30d")})
@@ -32,12 +33,22 @@ class Overview:
             StatsTimeoutError: the database did not answer in time.
         """
         now = self._clock()
-        starts = [now - length for length in OVERVIEW_WINDOWS.values()]
-        async with limited_reading(self._database, patience=PATIENCE) as work:
+        chosen = ChosenMonitors(wanted, after, limit + 1)
+        # Over two connections: both take as long, and the one's rows are read while the other is computed.
+        (totals, items), shares = await asyncio.gather(
+            self._read_items(chosen, now=now), self._read_shares(chosen, now=now)
+        )
+        return OverviewPage(items[:limit], shares, totals, has_more=len(items) > limit)
+
+    async def _read_items(self, chosen: ChosenMonitors, *, now: datetime) -> tuple[Totals, list[OverviewItem]]:
+        async with limited_reading(self._database, patience=PATIENCE, is_large=True) as work:
             store = OverviewStore(work)
-            totals = await store.count(wanted, now=now)
-            items = await store.list_items(wanted, now=now, starts=starts, after=after, limit=limit + 1)
-        return OverviewPage(items[:limit], totals, has_more=len(items) > limit)
+            return await store.count(chosen.wanted, now=now), await store.list_items(chosen, now=now)
+
+    async def _read_shares(self, chosen: ChosenMonitors, *, now: datetime) -> dict[str, Shares]:
+        starts = [now - length for length in OVERVIEW_WINDOWS.values()]
+        async with limited_reading(self._database, patience=PATIENCE, is_large=True) as work:
+            return await OverviewStore(work).list_shares(chosen, now=now, starts=starts)
 
     async def groups(self, wanted: MonitorFilter, *, label: str | None, limit: int) -> Sequence[OverviewGroup]:
         """How many monitors of each group, or of each value of a label, are in which state.

@@ -1,13 +1,13 @@
 """Reads how monitors stand, any number of them in one statement."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
-from shared.domain.overview import OverviewGroup, OverviewItem, Totals
+from shared.domain.overview import OverviewGroup, OverviewItem, Shares, Totals
 from shared.domain.standing import MISSED, MonitorState
 from shared.storage.database import UnitOfWork
 from shared.storage.monitor_filter import MonitorFilter, terms_of
@@ -21,9 +21,16 @@ _JUDGED = "nullif(up + degraded + down, 0)"
 _RATIO = f"(up + degraded) / {_JUDGED}"
 _WATCHED = "whole - paused - maintenance"
 _COVERAGE = f"(up + degraded + down) / nullif({_WATCHED}, 0)"
-_OWN_COLUMNS = 12
-"""An item's columns; its id again and those of its uptimes follow."""
 _TABLES = "monitors m join monitor_states s on s.monitor_id = m.monitor_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMonitors:
+    """Those that are wanted, behind a group and name, at most `limit` in the order of groups and names."""
+
+    wanted: MonitorFilter
+    after: tuple[str, str] | None
+    limit: int
 
 
 class OverviewStore:
@@ -32,39 +39,43 @@ class OverviewStore:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def list_items(
-        self,
-        wanted: MonitorFilter,
-        *,
-        now: datetime,
-        starts: Sequence[datetime],
-        after: tuple[str, str] | None,
-        limit: int,
-    ) -> list[OverviewItem]:
-        """Monitors behind the group and name `after`, with their uptimes from each of the starts until now."""
-        where, values = terms_of(wanted, now=now, after=after)
-        place = len(values)
+    async def list_items(self, chosen: ChosenMonitors, *, now: datetime) -> list[OverviewItem]:
+        """How they stand, in their order."""
+        where, values = terms_of(chosen.wanted, now=now, after=chosen.after)
         # Of ten thousand monitors a sort takes more than a statement may use unless told.
         await self._work.run("select set_config('work_mem', '32MB', true)")
         rows = await self._work.fetch(
             f"""
+            select m.monitor_id::text, m.group_name, m.name, m.kind, m.labels::text, {STATE_NOW}, {SINCE_NOW},
+                   case when {IS_SILENT} then '{MISSED}' else s.code end,
+                   s.sampled_at, s.outcome, s.duration_ms, s.beats
+            from {_TABLES} where {where} order by m.group_name, m.name limit ${len(values) + 1}
+            """,
+            *values,
+            chosen.limit,
+        )
+        # By position: by name it would be half of what ten thousand of them cost.
+        return [OverviewItem._make(row) for row in rows]
+
+    async def list_shares(
+        self, chosen: ChosenMonitors, *, now: datetime, starts: Sequence[datetime]
+    ) -> dict[str, Shares]:
+        """Their uptimes from each of the starts until now."""
+        where, values = terms_of(chosen.wanted, now=now, after=chosen.after)
+        place = len(values)
+        rows = await self._work.fetch(
+            f"""
             with c as materialized (
-                select {CHOSEN_COLUMNS}, m.group_name, m.name, m.kind, m.labels::text as labels, {STATE_NOW} as state,
-                       {SINCE_NOW} as since, case when {IS_SILENT} then '{MISSED}' else s.code end as code,
-                       s.sampled_at, s.outcome, s.duration_ms, s.beats
-                from {_TABLES} where {where}
+                select {CHOSEN_COLUMNS} from {_TABLES} where {where}
                 order by m.group_name, m.name limit ${place + 2}
-            ), {uptimes(starts=f"${place + 1}", is_of_all=limit > MANY)}, shares as (
-                select monitor_id, {_shares_of(len(starts))} from uptimes group by monitor_id
-            )
-            select c.monitor_id, group_name, name, kind, labels, state, since, code, sampled_at, outcome, duration_ms,
-                   beats, shares.* from c join shares using (monitor_id) order by group_name, name
+            ), {uptimes(starts=f"${place + 1}", is_of_all=chosen.limit > MANY)}
+            select monitor_id::text, {_shares_of(len(starts))} from uptimes group by monitor_id
             """,
             *values,
             list(starts),
-            limit,
+            chosen.limit,
         )
-        return [_item_of(row) for row in rows]
+        return {row[0]: Shares(row[1::2], row[2::2]) for row in rows}
 
     async def count(self, wanted: MonitorFilter, *, now: datetime) -> Totals:
         """How many monitors are in each state, all states counted."""
@@ -100,13 +111,6 @@ def _shares_of(windows: int) -> str:
         for place in range(1, windows + 1)
         for name, share in (("ratio", _RATIO), ("coverage", _COVERAGE))
     )
-
-
-def _item_of(row: Sequence[Any]) -> OverviewItem:
-    # By position: by name it would be half of what ten thousand of them cost.
-    shares = row[_OWN_COLUMNS + 1 :]
-    values: tuple[Any, ...] = (*row[:_OWN_COLUMNS], shares[0::2], shares[1::2])
-    return OverviewItem(*values)
 
 
 def _totals_of(row: Row[Any]) -> Totals:

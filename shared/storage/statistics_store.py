@@ -173,14 +173,18 @@ async def _decode(groups: Sequence[Sequence[bytes]]) -> list[Sketch]:
 
 
 @asynccontextmanager
-async def limited_reading(database: Database, *, patience: timedelta) -> AsyncIterator[UnitOfWork]:
+async def limited_reading(
+    database: Database, *, patience: timedelta, is_large: bool = False
+) -> AsyncIterator[UnitOfWork]:
     """A transaction whose statements end after `patience` each.
+
+    With `is_large` rows come from the driver itself, where SQLAlchemy would take as long as it does to decode them.
 
     Raises:
         StatsTimeoutError: one did not answer in time.
     """
     try:
-        async with database.transaction() as work:
+        async with database.writing() if is_large else database.transaction() as work:
             # Plans are made for the arrays at hand: one for a single series would crawl through ten thousand.
             await work.run(
                 "select set_config('statement_timeout', $1, true),"
@@ -188,9 +192,11 @@ async def limited_reading(database: Database, *, patience: timedelta) -> AsyncIt
                 f"{int(patience / timedelta(milliseconds=1))}ms",
             )
             yield work
-    except DBAPIError as error:
-        if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError):
-            raise StatsTimeoutError(
-                "the statistics took too long; ask for a shorter window or fewer targets"
-            ) from error
-        raise
+    except (DBAPIError, asyncpg.QueryCanceledError) as error:
+        if isinstance(error, DBAPIError) and not _is_cancelled(error):
+            raise
+        raise StatsTimeoutError("the statistics took too long; ask for a shorter window or fewer targets") from error
+
+
+def _is_cancelled(error: DBAPIError) -> bool:
+    return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError)

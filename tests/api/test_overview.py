@@ -212,11 +212,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_any_number_of_monitors_costs_the_same_statements(
     client: httpx2.AsyncClient, database: Database, now: datetime, statements: list[str], count: int
 ) -> None:
-    """Two that read, two that set what a statement may take."""
+    """Three that read, three that set what a statement may take."""
     await plant_monitors(database, list(random_monitors(count, now=now, changes=5)))
     statements.clear()
     assert (await client.get(f"{PATH}?whole=true")).json()["monitors"] == count
-    assert len(statements) == 4
+    assert len(statements) == 6
 
 
 @pytest.fixture
@@ -236,9 +236,9 @@ async def test_many_who_ask_at_once_cost_one_reading(
     statements.clear()
     answers = await asyncio.gather(*(patient.get(f"{PATH}?group=a") for _ in range(100)))
     assert {answer.content for answer in answers} == {answers[0].content}
-    assert len(statements) == 4
+    assert len(statements) == 6
     await patient.get(f"{PATH}?group=b")
-    assert len(statements) == 8
+    assert len(statements) == 12
 
 
 async def test_who_leaves_takes_no_answer_away(patient: httpx2.AsyncClient, some: None) -> None:
