@@ -10,6 +10,7 @@ from shared.domain.silence import Ears, judge_silence
 from shared.domain.standing import Look, MonitorState, Standing, StateChange, fold
 
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,25 @@ def _untouched(watched: WatchedHeartbeat) -> FoldedPings:
 
 
 def _fold_silence(folded: FoldedPings, *, now: datetime, ears: Ears) -> None:
-    heartbeat, looks = judge_silence(folded.heartbeat, last_at=folded.standing.last_at, now=now, ears=ears)
+    heartbeat, looks = judge_silence(folded.heartbeat, last_at=_latest(folded.standing), now=now, ears=ears)
     for look in looks:
         folded.take_look(LifeSign(look))
     folded.wait_for(heartbeat)
 
 
+def _latest(standing: Standing) -> datetime:
+    """The last millisecond that a look has to come after: of the look before it, or just before the state began.
+
+    A ping may be older than its own heartbeat, which it has made, or than the resumption it had to wait for.
+    """
+    before = standing.since - _MICROSECOND
+    before = before.replace(microsecond=before.microsecond // 1000 * 1000)
+    return before if standing.last_at is None else max(before, standing.last_at)
+
+
 def _fold_ping(folded: FoldedPings, ping: Ping, begun_at: datetime | None) -> None:
     before = folded.heartbeat.pinged_at
-    heard = hear(folded.heartbeat, ping, last_at=folded.standing.last_at, begun_at=begun_at)
+    heard = hear(folded.heartbeat, ping, last_at=_latest(folded.standing), begun_at=begun_at)
     folded.numbered.append(NumberedPing(folded.pings, ping, heard.duration_ms))
     if heard.look is not None:
         since_last_ms = None if before is None else (ping.at - before) / _MILLISECOND

@@ -121,6 +121,9 @@ async def test_a_heartbeat_can_be_made_by_its_first_ping(
 ) -> None:
     """`?create=1`: a day's period and an hour's grace, as Healthchecks has it; the second ping finds it there."""
     first = await stranger.get(f"/ping/{ping_key}/new-job?create=1")
+    async with site.database.transaction() as work:
+        (made,) = await work.fetch("select state from monitor_states")
+    assert made.state == MonitorState.UP.code
     second = await stranger.get(f"/ping/{ping_key}/new-job?create=1")
     assert (first.status_code, first.text) == (201, "Created")
     assert (second.status_code, second.text) == (200, "OK")

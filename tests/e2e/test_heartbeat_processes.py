@@ -45,7 +45,8 @@ async def test_a_heartbeat_that_stops_is_down_two_seconds_later(
             made = (await client.post("/api/v1/monitors", json=MONITOR, headers=key)).json()
             ping = made["heartbeat"]["ping_path"]
             assert (await client.get(ping)).text == "OK"
-            up, down = await told_states(redis, UUID(made["id"]), until=MonitorState.DOWN)
-        assert (up.state, down.state, down.code) == (MonitorState.UP, MonitorState.DOWN, "no_ping")
+            pending, up, down = await told_states(redis, UUID(made["id"]), until=MonitorState.DOWN)
+        assert (pending.state, up.state, down.state) == (MonitorState.PENDING, MonitorState.UP, MonitorState.DOWN)
+        assert down.code == "no_ping"
         assert (down.at - up.at).total_seconds() == 2
         assert ping.rpartition("/")[2] not in api.log
