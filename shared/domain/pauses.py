@@ -1,4 +1,4 @@
-"""The slots that a pause has cost a monitor; pure."""
+"""The slots that a pause, or a change of its schedule, has cost a monitor; pure."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,10 +16,19 @@ def gap_of_pause(monitor_id: UUID, schedule: Schedule, *, paused_at: datetime, r
     through years of minutes would take seconds, and nothing is counted against a pause.
     """
     first = schedule.next_after(paused_at - _MOMENT)
-    slots, last = schedule.span(first, resumed_at)
+    return _gap(monitor_id, schedule, first, resumed_at, GapReason.PAUSED)
+
+
+def gap_before(monitor_id: UUID, schedule: Schedule, *, next_slot: datetime, now: datetime) -> Gap | None:
+    """The slots from `next_slot` on that had passed unscheduled when the schedule was left `now`; None without any."""
+    return _gap(monitor_id, schedule, next_slot, now - _MOMENT, GapReason.LATE)
+
+
+def _gap(monitor_id: UUID, schedule: Schedule, first: datetime, until: datetime, reason: GapReason) -> Gap | None:
+    slots, last = schedule.span(first, until)
     if not slots:
         return None
-    if slots == MAX_WALK and schedule.interval is None and schedule.next_after(last) <= resumed_at:
-        slots = int(slots * ((resumed_at - first) / (last - first)))
-        last = resumed_at
-    return Gap(monitor_id, first, last, slots, GapReason.PAUSED)
+    if slots == MAX_WALK and schedule.interval is None and schedule.next_after(last) <= until:
+        slots = int(slots * ((until - first) / (last - first)))
+        last = until
+    return Gap(monitor_id, first, last, slots, reason)

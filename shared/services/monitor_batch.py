@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.domain.heartbeats import HeartbeatTarget
@@ -14,6 +14,7 @@ from shared.domain.monitor_changes import (
     MonitorDraft,
     PutMonitor,
 )
+from shared.domain.pauses import gap_before
 from shared.domain.standing import fold_schedule, patience_of
 from shared.services.monitor_decisions import Decisions
 from shared.services.monitor_pausing import Pausing
@@ -23,6 +24,7 @@ from shared.storage.monitor_pauses import MonitorPauses
 from shared.storage.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.monitor_store import MonitorStore
 from shared.storage.monitor_writing import MonitorWriter, NameTakenError, Origin
+from shared.storage.schedule_store import ScheduleStore
 from shared.vault import Vault
 
 YIELD_EVERY = 50
@@ -57,16 +59,21 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
     states = await MonitorStateStore(work).lock(sorted(unsettled)) if unsettled else {}
     if moved := [*deletes, *decisions.renamed]:
         await MonitorStore(work).lock_keys(moved)
-    now = await MonitorPauses(work).lock_schedules([*pausing, *deletes, *decisions.schedules])
+    now, next_slots = await MonitorPauses(work).lock_schedules([*pausing, *deletes, *decisions.schedules])
     writer = MonitorWriter(work)
     if deletes:
         await writer.delete(deletes)
     if decisions.updates:
         await writer.update(decisions.updates, now=now)
         await _update_heartbeats(work, decisions.updates, now=now)
+    behind = await _tell_passed(work, decisions, next_slots, now=now)
+    patience = {
+        key: timedelta(0) if key in behind else patience_of(decisions.held[key].monitor.schedule.interval)
+        for key in (*pausing, *decisions.schedules)
+    }
     if decisions.schedules:
-        await _set_schedules(work, decisions, states, now=now)
-    told = await Pausing(work, now).run(pausing, states) if pausing else []
+        await _set_schedules(work, decisions, states, patience, now=now)
+    told = await Pausing(work, now).run(pausing, states, patience) if pausing else []
     if decisions.inserts:
         made = await writer.insert(decisions.inserts, origin=Origin(now, by))
         if len(made) < len(decisions.inserts):
@@ -74,16 +81,36 @@ async def write_all(work: UnitOfWork, decisions: Decisions, *, by: str) -> list[
     return told + [StateTold(draft.monitor_id, now, draft.first_state) for draft in decisions.inserts]
 
 
+async def _tell_passed(
+    work: UnitOfWork, decisions: Decisions, next_slots: Mapping[UUID, datetime], *, now: datetime
+) -> set[UUID]:
+    """Write down the slots that passed unscheduled, of schedules that are left now; answers whose they are."""
+    left = {key: decisions.held[key].monitor.schedule for key in (*decisions.pausing, *decisions.schedules)}
+    gaps = [
+        gap
+        for key, schedule in left.items()
+        if key in next_slots and (gap := gap_before(key, schedule, next_slot=next_slots[key], now=now))
+    ]
+    if gaps:
+        await ScheduleStore(work).add_gaps(gaps)
+    return {gap.monitor_id for gap in gaps}
+
+
 async def _set_schedules(
-    work: UnitOfWork, decisions: Decisions, states: Mapping[UUID, LockedState], *, now: datetime
+    work: UnitOfWork,
+    decisions: Decisions,
+    states: Mapping[UUID, LockedState],
+    patience: Mapping[UUID, timedelta],
+    *,
+    now: datetime,
 ) -> None:
     """Let monitors be looked at by other schedules from now on; no slot is missed by that."""
     slots = {key: schedule.next_after(now) for key, schedule in decisions.schedules.items()}
     await MonitorPauses(work).set_slots(slots)
     known: dict[UUID, NewState] = {}
     for key, slot in slots.items():
-        patience = patience_of(decisions.held[key].monitor.schedule.interval)
-        known[key] = NewState(fold_schedule(states[key].standing, next_slot=slot, now=now, patience=patience))
+        standing = fold_schedule(states[key].standing, next_slot=slot, now=now, patience=patience[key])
+        known[key] = NewState(standing)
     await MonitorStateStore(work).update(known)
 
 

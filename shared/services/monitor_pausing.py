@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.domain.live import StateTold
@@ -10,7 +10,7 @@ from shared.domain.monitors import Monitor
 from shared.domain.pauses import gap_of_pause
 from shared.domain.schedules import Schedule
 from shared.domain.slots import Gap
-from shared.domain.standing import Folded, Standing, fold_pause, fold_resume, fold_silence, patience_of
+from shared.domain.standing import Folded, Standing, fold_pause, fold_resume, fold_silence
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat_store import HeartbeatStore
 from shared.storage.monitor_pauses import MonitorPauses
@@ -34,9 +34,17 @@ class Pausing:
         self._work = work
         self._now = now
 
-    async def run(self, orders: Mapping[UUID, PauseOrder], states: Mapping[UUID, LockedState]) -> list[StateTold]:
-        """Carry the orders out; `states` are those of the monitors, locked. The answer is what changed."""
-        folded = {key: _fold(order, states[key].standing, self._now) for key, order in orders.items()}
+    async def run(
+        self,
+        orders: Mapping[UUID, PauseOrder],
+        states: Mapping[UUID, LockedState],
+        patience: Mapping[UUID, timedelta],
+    ) -> list[StateTold]:
+        """Carry the orders out; the answer is what changed.
+
+        `states` are those of the monitors, locked; `patience` is how long each may have been silent.
+        """
+        folded = {key: _fold(order, states[key].standing, self._now, patience[key]) for key, order in orders.items()}
         changes = [(key, change) for key, one in folded.items() for change in one.changes]
         store = MonitorStateStore(self._work)
         await store.add_spans(changes)
@@ -73,19 +81,19 @@ class Pausing:
         return gap_of_pause(monitor.monitor_id, monitor.schedule, paused_at=monitor.paused_at, resumed_at=self._now)
 
 
-def _fold(order: PauseOrder, standing: Standing, now: datetime) -> Folded:
+def _fold(order: PauseOrder, standing: Standing, now: datetime, patience: timedelta) -> Folded:
     # A clock that was set back would else begin a span before the one it ends.
     at = max(now, standing.since)
     if not order.is_paused:
         return fold_resume(standing, at=at)
-    silent = _fold_silence(order, standing, at)
+    silent = _fold_silence(order, standing, at, patience)
     paused = fold_pause(silent.standing, at=at)
     return Folded(paused.standing, silent.changes + paused.changes)
 
 
-def _fold_silence(order: PauseOrder, standing: Standing, at: datetime) -> Folded:
+def _fold_silence(order: PauseOrder, standing: Standing, at: datetime, patience: timedelta) -> Folded:
     """What was known has ended where nobody looked any more, and not only with the pause."""
     if order.schedule is None:
         return Folded(standing)
-    silent = fold_silence(standing, now=at, patience=patience_of(order.monitor.schedule.interval))
+    silent = fold_silence(standing, now=at, patience=patience)
     return silent if silent.standing.since < at else Folded(standing)

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.domain.slots import GapReason
 from shared.storage.database import UnitOfWork
+
+
+class HeldSchedules(NamedTuple):
+    """The time by the database's clock, and the next slots of schedules that nobody moves on meanwhile."""
+
+    now: datetime
+    next_slots: Mapping[UUID, datetime]
 
 
 class MonitorPauses:
@@ -17,15 +25,15 @@ class MonitorPauses:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def lock_schedules(self, monitor_ids: Sequence[UUID]) -> datetime:
+    async def lock_schedules(self, monitor_ids: Sequence[UUID]) -> HeldSchedules:
         """Keep schedules from being claimed, in the order of their ids; answers the time when they are held."""
-        await self._work.run(
-            "select from schedules where monitor_id = any($1::uuid[]) order by monitor_id for update",
+        held = await self._work.fetch(
+            "select monitor_id, next_slot from schedules where monitor_id = any($1::uuid[]) order by monitor_id"
+            " for update",
             list(monitor_ids),
         )
         rows = await self._work.fetch("select clock_timestamp() as now")
-        now: datetime = rows[0].now
-        return now
+        return HeldSchedules(rows[0].now, {row.monitor_id: row.next_slot for row in held if row.next_slot is not None})
 
     async def set_slots(self, slots: Mapping[UUID, datetime | None]) -> None:
         """Set the next slot of each, None for none; without one nothing is confirmed either."""

@@ -91,6 +91,20 @@ async def test_a_pause_is_told_and_its_slots_are_missed_for_it(site: Site) -> No
     assert schedule.is_ahead
 
 
+async def test_slots_that_nobody_scheduled_are_told_when_their_schedule_is_left(site: Site) -> None:
+    """By a pause, and by another interval: they passed before, and nothing else would tell of them any more."""
+    ids = await site.make("shop", "other", "third", interval="10s")
+    await site.rows("update schedules set next_slot = next_slot - interval '1 min', due_at = now() returning 1")
+    await site.change(
+        PauseMonitor(ids[0], is_paused=True),
+        PatchMonitor(ids[1], {"interval": "20s"}),
+        PatchMonitor(ids[2], {"confirmations": 3}),
+    )
+    rows = await site.rows("select monitor_id, slots, reason from slot_gaps")
+    assert {(row.monitor_id, row.reason) for row in rows} == {(each, "late") for each in ids[:2]}
+    assert {row.slots for row in rows} <= {6, 7}
+
+
 async def test_a_pause_never_begins_before_what_it_ends(site: Site) -> None:
     """Also when the clock was set back meanwhile."""
     (monitor_id,) = await site.make("shop")
