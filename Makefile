@@ -43,7 +43,7 @@ chaos: .venv/test.stamp
 
 # Mixed load for a while; fails when anything grows that should not.
 soak: .venv/test.stamp
-	@$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),20)
+	@$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),20) --monitors $(or $(MONITORS),300)
 
 # The proofs alone, the random walk of jobs as long as an hour.
 proofs: .venv/test.stamp

@@ -133,9 +133,11 @@ def _unexplained(watched: Watched, expected: range) -> Iterator[tuple[int, str]]
     if (last_at, last_state) != (watched.since, watched.state):
         yield watched.since, f"is {watched.state}, and the timeline ends as {last_state} at {last_at}"
     outcomes = dict(watched.samples)
+    # A look that was under way when its monitor was paused is dropped, and the state lasts until the pause.
+    dropped = {gap.first for gap in watched.gaps if gap.reason == "paused"}
     ends = [at for at, _ in watched.spans[1:]] + [watched.covered_until or last_at]
     for (at, state), end in zip(watched.spans, ends, strict=True):
         if state in JUDGED:
             for slot in expected[bisect_left(expected, at) : bisect_left(expected, end)]:
-                if outcomes.get(slot) not in JUDGED:
+                if outcomes.get(slot) not in JUDGED and slot not in dropped:
                     yield slot, f"judged {state} by {outcomes.get(slot, 'no look')}"

@@ -1,4 +1,4 @@
-"""`python -m chaos.soak`: mixed load for some minutes, undisturbed; exit 1 if anything grew that should not."""
+"""`python -m chaos.soak`: mixed load for some minutes, undisturbed; exit 1 if anything grew or a slot was lost."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from chaos.figures import Figures, header, judge, read, row
 from chaos.fleet import ADMIN_KEY, Fleet, until_ready
 from chaos.ground import Ground
 from chaos.havoc import servers
+from chaos.watching import Watching
 from chaos.witness import SECRET, Witness
 
 WORKERS = 2
@@ -95,21 +96,26 @@ class Client:
         answer.raise_for_status()
 
 
-async def soak(*, minutes: float) -> int:
+async def soak(*, minutes: float, monitors: int) -> int:
     """Run it whole and tell; the exit code."""
     async with servers() as ground, Witness(most_seconds=0.05).serve() as witness:
         fleet = Fleet(ground, workers=WORKERS, lease_seconds=30)
         try:
+            watching = Watching(ground.urls.database_url, fleet, witness, monitors=monitors)
+            await watching.begin()
             did: Counter[str] = Counter()
             readings = await _load(ground, fleet, witness, did, seconds=60 * minutes)
             print("did: " + " · ".join(f"{name} {count}" for name, count in sorted(did.items())))
+            slots = await watching.reckon()
         finally:
             await asyncio.to_thread(fleet.end)
     grown = judge(readings)
     for name, how in grown.items():
         print(f"{name} {how}")
+    if monitors:
+        print(slots.line())
     print(f"soak {minutes:g} min · jobs {readings[-1].jobs} · grown {len(grown)}")
-    return 1 if grown else 0
+    return 0 if slots.is_clean and not grown else 1
 
 
 async def _load(ground: Ground, fleet: Fleet, witness: Witness, did: Counter[str], *, seconds: float) -> list[Figures]:
@@ -148,7 +154,9 @@ def main() -> int:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(prog="chaos.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    return uvloop.run(soak(minutes=parser.parse_args().minutes))
+    parser.add_argument("--monitors", type=int, default=300, help="how many are looked at each second")
+    options = parser.parse_args()
+    return uvloop.run(soak(minutes=options.minutes, monitors=options.monitors))
 
 
 if __name__ == "__main__":

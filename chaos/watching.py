@@ -1,19 +1,16 @@
 """Monitors beside the jobs: made through the API, looked at by the fleet, counted by the auditor's own connection."""
 
 import asyncio
-from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import asyncpg
 import httpx2
 
 from chaos.fleet import ADMIN_KEY, Fleet, until_ready
-from chaos.slots import Missed, SlotReckoning, Watched, reckon_slots
+from chaos.slot_records import milliseconds, read_watched
+from chaos.slots import SlotReckoning, reckon_slots
 from chaos.witness import Witness
-from shared.domain.outcome import OUTCOME_OF_CODE
-from shared.domain.standing import STATE_OF_CODE
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -60,7 +57,7 @@ class Watching:
                 watched = await read_watched(connection)
         finally:
             await connection.close()
-        return reckon_slots(watched, until=_milliseconds(until))
+        return reckon_slots(watched, until=milliseconds(until))
 
     def _monitor(self, number: int) -> dict[str, object]:
         target = {"kind": "http", "url": self._witness.url(f"/monitor/{number}"), "timeout": "30s"}
@@ -85,45 +82,3 @@ _UNSETTLED = """
 select exists (select from jobs where kind = 'round' and created_at <= $1 and state <> 'succeeded'
                                   and settled_at is null)
 """
-_MONITORS = """
-select m.monitor_id, m.interval_ms, m.created_at, s.state, s.since, s.covered_until
-from monitors m join monitor_states s using (monitor_id) where m.interval_ms is not null
-"""
-_SAMPLES = """
-select m.monitor_id, p.ts, p.outcome from monitors m
-join (select series_id, ts, outcome from sample union all select series_id, ts, outcome from sample_late) p
-     using (series_id)
-order by p.ts
-"""
-
-
-async def read_watched(connection: "Connection") -> list[Watched]:
-    """All monitors with an interval, and all that is stored of their slots."""
-    samples: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
-    for monitor_id, slot, outcome in await connection.fetch(_SAMPLES, timeout=120):
-        samples[monitor_id].append((_milliseconds(slot), OUTCOME_OF_CODE[outcome].value))
-    gaps: dict[UUID, list[Missed]] = defaultdict(list)
-    for row in await connection.fetch("select * from slot_gaps", timeout=120):
-        missed = Missed(_milliseconds(row["first_slot"]), _milliseconds(row["last_slot"]), row["slots"], row["reason"])
-        gaps[row["monitor_id"]].append(missed)
-    spans: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
-    for row in await connection.fetch("select * from state_spans order by started_at", timeout=120):
-        spans[row["monitor_id"]].append((_milliseconds(row["started_at"]), STATE_OF_CODE[row["state"]].value))
-    return [
-        Watched(
-            monitor_id=row["monitor_id"],
-            interval=row["interval_ms"],
-            created=row["created_at"].timestamp() * 1000,
-            samples=samples[row["monitor_id"]],
-            gaps=gaps[row["monitor_id"]],
-            spans=spans[row["monitor_id"]],
-            state=STATE_OF_CODE[row["state"]].value,
-            since=_milliseconds(row["since"]),
-            covered_until=row["covered_until"] and _milliseconds(row["covered_until"]),
-        )
-        for row in await connection.fetch(_MONITORS, timeout=120)
-    ]
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
