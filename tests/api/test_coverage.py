@@ -20,7 +20,8 @@ async def test_coverage_tells_of_all_and_of_each(client: httpx2.AsyncClient, dat
     answer = await client.get(COVERAGE, params={"window": "10m"})
     page = CoveragePage.model_validate(answer.json(), strict=False)
     assert page.monitors == len(page.items) == len(monitors)
-    assert page.total.on_time == 3
+    # Slots of the coming second are looked at, too; each monitor's may have come meanwhile.
+    assert 3 <= page.total.on_time <= 6
     assert page.total.missed[GapReason.LATE] in {12, 15}
     assert page.total.expected == page.total.on_time + page.total.missed[GapReason.LATE] + page.total.pending
     assert {item.monitor_id for item in page.items} == {monitor.monitor_id for monitor in monitors}
