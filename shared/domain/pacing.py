@@ -46,5 +46,7 @@ class DatabaseClock:
         return _EPOCH + timedelta(seconds=offset + at)
 
     def _offset(self) -> float | None:
-        heard = [offset for offset in (self._best, self._best_before) if offset is not None]
-        return max(heard, default=None)
+        best, before = self._best, self._best_before
+        if best is None or before is None:
+            return before if best is None else best
+        return max(best, before)

@@ -153,19 +153,20 @@ class Collection:
     async def _examine_filled(self, target: Target, on_start: OnStart) -> Examination:
         expectations = expect(target.kind, tuple(target.conditions), tuple(target.degraded_conditions))
         tries = 1
-        examination = await self._try(target, expectations, on_start)
+        examination = await self._try(target, expectations, on_start, tries=tries)
         while examination.reading.outcome is Outcome.DOWN and tries <= _retries_of(target):
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
             tries += 1
-            examination = await self._try(target, expectations, on_start)
-        return _with_tries(examination, tries, kind=target.kind)
+            examination = await self._try(target, expectations, on_start, tries=tries)
+        return examination
 
     async def close(self) -> None:
         """Let go of what the collectors keep open."""
         for collector in self._collectors.values():
             await collector.close()
 
-    async def _try(self, target: Target, expectations: Expectations, on_start: OnStart) -> Examination:
+    async def _try(self, target: Target, expectations: Expectations, on_start: OnStart, *, tries: int) -> Examination:
+        """Try once; it is the try of the number `tries`."""
         try:
             async with self._slots.held(host_of(target), self._slots_of_host(target)):
                 on_start()
@@ -174,7 +175,8 @@ class Collection:
         except NoSlotError:
             started_at, observation = self._clock(), Observation(0.0, fault=_NO_SLOT)
         verdict = judge(observation, expectations)
-        return Examination(_read(observation, verdict, kind=target.kind, at=started_at), verdict, observation)
+        reading = _read(observation, verdict, kind=target.kind, at=started_at, tries=tries)
+        return Examination(reading, verdict, observation)
 
     def _slots_of_host(self, target: Target) -> int:
         return DATABASE_SLOTS if isinstance(target, DatabaseTarget) else self._host_slots
@@ -237,15 +239,16 @@ def _circuit_open(endpoint: str, skip: Skip) -> Fault:
     return Fault(CIRCUIT_OPEN, sentence, Blame.OURS)
 
 
-def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime) -> Reading:
-    metrics = {name: observation.metrics[name] for name in METRICS[kind] if name in observation.metrics}
+def _read(observation: Observation, verdict: Verdict, *, kind: str, at: datetime, tries: int = 0) -> Reading:
+    """What is kept of one try; `tries` is 0 where none was made."""
+    found = {**observation.metrics, "tries": float(tries)} if tries else observation.metrics
+    metrics = {
+        name: round(number, 3)
+        for name in METRICS[kind]
+        if (number := found.get(name)) is not None and math.isfinite(number)
+    }
     return Reading(
-        outcome=verdict.outcome,
-        duration_ms=round(observation.duration_ms, 3),
-        collected_at=at,
-        metrics={name: round(number, 3) for name, number in metrics.items() if math.isfinite(number)},
-        code=verdict.code,
-        message=verdict.message,
+        verdict.outcome, round(observation.duration_ms, 3), at, metrics, code=verdict.code, message=verdict.message
     )
 
 
@@ -256,10 +259,3 @@ def _scrubbed(examination: Examination, target: Target, *, values: Iterable[str]
         return examination
     message = scrub(reading.message, [*secret_texts_of(target), *values])
     return replace(examination, reading=replace(reading, message=message))
-
-
-def _with_tries(examination: Examination, tries: int, *, kind: str) -> Examination:
-    if "tries" not in METRICS[kind]:
-        return examination
-    reading = examination.reading
-    return replace(examination, reading=replace(reading, metrics={**reading.metrics, "tries": float(tries)}))

@@ -56,7 +56,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
             BufferFullError: the bound is reached and nothing was taken.
             StorageUnavailableError: the database is away or too slow.
         """
-        return await asyncio.shield(self.add(item))
+        return await self.add(item)
 
     def add(self, item: ItemT) -> asyncio.Future[ResultT]:
         """Queue `item` and return the future of its result.
