@@ -113,11 +113,11 @@ class RoundWork:
         return self._clock.time(at=time.monotonic())
 
     def _due_by_now(self, visit: Visit) -> Visit:
-        """A look that was asked for counts as of now at the latest: the clock of who asked may be ahead.
+        """A look that was asked for counts as of now, whatever the clock of who asked said.
 
-        Else the slots up to then would be older than it, and change nothing.
+        Were that ahead, the slots up to then would be older than it, and change nothing.
         """
-        return replace(visit, slot=min(visit.slot, self._now())) if visit.is_manual else visit
+        return replace(visit, slot=self._now()) if visit.is_manual else visit
 
     async def _reach(self, moment: datetime) -> None:
         seconds = (moment - self._now()).total_seconds()
