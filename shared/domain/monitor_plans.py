@@ -93,9 +93,17 @@ def comparable(spec: MonitorSpec) -> dict[str, Any]:
 
 
 def plan_monitors(
-    existing: Mapping[Key, ExistingMonitor], wanted: Sequence[MonitorSpec], *, owner: str, adopts: bool
+    existing: Mapping[Key, ExistingMonitor],
+    wanted: Sequence[MonitorSpec],
+    *,
+    owner: str,
+    adopts: bool,
+    sent: Sequence[MonitorSpec] | None = None,
 ) -> MonitorPlan:
     """Plan what makes `existing` into `wanted`.
+
+    `sent` are the wanted ones as they were sent, where what is kept has been filled into `wanted` for what is masked.
+    The digest is of these: whoever sends `***` must not learn by it what that stands for.
 
     `existing` are all monitors of the owner and those whose names are wanted. What the owner's file no longer names is
     deleted; what belongs to others, or was made by hand, is a conflict unless the plan `adopts`.
@@ -116,10 +124,11 @@ def plan_monitors(
         if monitor.owner == owner and key not in names
     ]
     changes.sort(key=lambda change: change.key)
-    return MonitorPlan(tuple(changes), unchanged, _digest_of(changes, unchanged))
+    return MonitorPlan(tuple(changes), unchanged, _digest_of(changes, unchanged, sent or wanted))
 
 
-def _digest_of(changes: Sequence[Change], unchanged: int) -> str:
+def _digest_of(changes: Sequence[Change], unchanged: int, sent: Sequence[MonitorSpec]) -> str:
+    said = {(spec.group, spec.name): spec for spec in sent}
     told = [
         (
             each.action.value,
@@ -129,7 +138,7 @@ def _digest_of(changes: Sequence[Change], unchanged: int) -> str:
         )
         for each in changes
     ]
-    wanted = [None if each.spec is None else comparable(each.spec) for each in changes]
+    wanted = [None if each.spec is None else comparable(said[each.key]) for each in changes]
     return hashlib.sha256(orjson.dumps([told, wanted, unchanged])).hexdigest()[:32]
 
 

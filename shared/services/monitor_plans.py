@@ -93,7 +93,7 @@ class MonitorPlans:
             elif kept.target.kind == spec.target.kind:
                 filled[index], target = self._fill(index, spec, kept)
                 existing[key] = _existing_of(kept, document_of(target, is_whole=True))
-        return plan_monitors(existing, filled, owner=owner, adopts=adopts)
+        return plan_monitors(existing, filled, owner=owner, adopts=adopts, sent=wanted)
 
     def _fill(self, index: int, spec: MonitorSpec, kept: KeptMonitor) -> tuple[MonitorSpec, MonitoredTarget]:
         """The wanted monitor with what is kept in the place of what is masked, and the target that is kept."""

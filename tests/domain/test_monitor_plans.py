@@ -89,17 +89,30 @@ def test_a_kind_is_never_changed() -> None:
     assert conflict.action is Action.CONFLICT
 
 
+def _sending(key: str) -> dict[str, Any]:
+    return {"kind": "http", "url": "http://x/", "headers": {"X-Key": key}}
+
+
 def test_a_plan_is_told_from_another_one() -> None:
     """By what is there and what is wanted, also where both are secret."""
 
     def digest(before: str, after: str) -> str:
-        headers = [
-            spec_of("a", target={"kind": "http", "url": "http://x/", "headers": {"X": v}}) for v in (before, after)
-        ]
+        headers = [spec_of("a", target=_sending(value)) for value in (before, after)]
         return plan_monitors(existing_of(headers[0]), headers[1:], owner=OWNER, adopts=False).digest
 
     assert digest("1", "2") == digest("1", "2")
     assert len({digest("1", "2"), digest("1", "3"), digest("1", "1")}) == 3
+
+
+def test_a_digest_tells_nothing_of_what_was_sent_masked() -> None:
+    """Else a weak password that is kept could be guessed by it, one try after the other."""
+
+    def digest(kept: str) -> str:
+        before = spec_of("a", target=_sending(kept))
+        filled, sent = (spec_of("a", description="new", target=_sending(value)) for value in (kept, "***"))
+        return plan_monitors(existing_of(before), [filled], owner=OWNER, adopts=False, sent=[sent]).digest
+
+    assert digest("tiger") == digest("lion")
 
 
 def test_a_file_that_says_nothing_of_pausing_leaves_it_as_it_is() -> None:
