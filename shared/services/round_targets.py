@@ -55,11 +55,13 @@ class RoundTargets:
             for monitor_id in unknown:
                 self._known.pop(monitor_id, None)
             self._known |= {monitor_id: self._read(monitor) for monitor_id, monitor in found.items()}
-        targets = {
-            visit.monitor_id: self._known[visit.monitor_id] for visit in visits if visit.monitor_id in self._known
-        }
-        for monitor_id in targets:
-            self._known.move_to_end(monitor_id)
+        targets: dict[UUID, RoundTarget] = {}
+        for visit in visits:
+            monitor_id = visit.monitor_id
+            known = self._known.get(monitor_id)
+            if known is not None:
+                targets[monitor_id] = known
+                self._known.move_to_end(monitor_id)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
         return targets

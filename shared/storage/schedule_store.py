@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from shared.storage.job_store import QUEUE_OF
 _QUEUE = QUEUE_OF[JobKind.ROUND]
 _COUNT_AT_MOST = 5000
 _MILLISECOND = timedelta(milliseconds=1)
+_REMEMBERED_SCHEDULES = 32_768
 
 
 class Glance(NamedTuple):
@@ -111,8 +113,8 @@ class ScheduleStore:
             """,
             [row.monitor_id for row in rows],
         )
-        configured = {row.monitor_id: row for row in monitors}
-        return [_due_of(row, configured[row.monitor_id]) for row in rows if row.monitor_id in configured]
+        configured = {row[0]: row[1:] for row in monitors}
+        return [_due_of(row[0], row[1:], configured[row[0]]) for row in rows if row[0] in configured]
 
     async def hold_present(self, monitor_ids: Sequence[UUID]) -> set[UUID]:
         """Keep monitors from being deleted until the end of this unit of work; those that are being deleted are left.
@@ -192,13 +194,21 @@ class ScheduleStore:
 
 def schedule_of(row: Row[Any]) -> Schedule:
     """The schedule in a row with `monitor_id`, `interval_ms`, `cron` and `timezone`."""
-    if row.interval_ms is None:
-        return Schedule(cron=row.cron, timezone=row.timezone)
-    interval = row.interval_ms * _MILLISECOND
-    return Schedule(interval=interval, phase=phase_of(row.monitor_id, interval))
+    return _schedule(row.monitor_id, row.interval_ms, row.cron, row.timezone)
 
 
-def _due_of(row: Row[Any], monitor: Row[Any]) -> Due:
-    schedule = schedule_of(monitor)
-    due = DueMonitor(row.monitor_id, monitor.version, schedule, row.next_slot, row.confirm_at, row.confirmation)
-    return Due(due, monitor.site, patience_of(schedule.interval))
+@lru_cache(maxsize=_REMEMBERED_SCHEDULES)
+def _schedule(monitor_id: UUID, interval_ms: int | None, cron: str | None, timezone: str) -> Schedule:
+    if interval_ms is None:
+        return Schedule(cron=cron, timezone=timezone)
+    interval = interval_ms * _MILLISECOND
+    return Schedule(interval=interval, phase=phase_of(monitor_id, interval))
+
+
+def _due_of(monitor_id: UUID, schedule: Sequence[Any], configured: Sequence[Any]) -> Due:
+    """A due monitor from what `claim_due` read; by the columns' places, since names take three times as long."""
+    next_slot, confirm_at, confirmation = schedule
+    version, interval_ms, cron, timezone, site = configured
+    every = _schedule(monitor_id, interval_ms, cron, timezone)
+    due = DueMonitor(monitor_id, version, every, next_slot, confirm_at, confirmation)
+    return Due(due, site, patience_of(every.interval))
