@@ -201,7 +201,9 @@ def _judge(standing: Standing, look: Look, *, confirmations: int) -> Folded:
         if look.code == CIRCUIT_OPEN and standing.state is MonitorState.DOWN:
             # Whoever did look at the endpoint a moment ago got no answer either.
             return Folded(standing)
-        return Folded(*_enter(standing, look.at, MonitorState.NO_DATA, look.code, look.message))
+        # What was our own fault is not counted against the target: it is down since it was found so after it.
+        unseen = replace(standing, first_failed_at=None) if standing.failing else standing
+        return Folded(*_enter(unseen, look.at, MonitorState.NO_DATA, look.code, look.message))
     if look.outcome is not Outcome.DOWN or standing.state is MonitorState.DOWN:
         cleared = replace(standing, failing=0, first_failed_at=None) if standing.failing else standing
         state = _STATE_OF_OUTCOME[look.outcome]
@@ -211,7 +213,6 @@ def _judge(standing: Standing, look: Look, *, confirmations: int) -> Folded:
     if failing <= confirmations:
         return Folded(replace(standing, failing=failing, first_failed_at=first), needs_confirmation=True)
     cleared = replace(standing, failing=0, first_failed_at=None)
-    # What was our own fault meanwhile is not counted against the target.
     return Folded(*_enter(cleared, max(first, standing.since), MonitorState.DOWN, look.code, look.message))
 
 

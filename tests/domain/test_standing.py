@@ -94,11 +94,11 @@ def test_our_own_fault_is_never_down() -> None:
 
 
 def test_time_that_was_our_fault_is_not_counted_as_down() -> None:
-    """A failure, an error, and the failure confirmed: down since the error, not since before it."""
+    """A failure, an error, and the failure confirmed: down since the look after the error, not since before it."""
     _, changes = fold_all(
         look(1, Outcome.UP), look(2, Outcome.DOWN), look(3, Outcome.ERROR), look(4, Outcome.DOWN), confirmations=1
     )
-    assert told(changes)[1:] == [(slot(3), MonitorState.NO_DATA), (slot(3), MonitorState.DOWN)]
+    assert told(changes)[1:] == [(slot(3), MonitorState.NO_DATA), (slot(4), MonitorState.DOWN)]
 
 
 def test_missed_slots_are_a_gap() -> None:
