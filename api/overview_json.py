@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from shared.services.overview import OVERVIEW_WINDOWS
 
 CHUNK = 200
 """So many monitors are written without a pause: some 2 ms."""
+MAX_KEPT = 20_000
+"""Monitors whose beats are remembered as they were written, those of a whole overview: some 25 MB."""
 
 _BEAT = np.dtype([("at", ">u4"), ("outcome", "u1"), ("duration", ">f4")])
 _BEATS_EPOCH = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
@@ -29,30 +31,55 @@ _STATES = {code: state.value for code, state in STATE_OF_CODE.items()}
 _OUTCOMES = {code: outcome.value for code, outcome in OUTCOME_OF_CODE.items()}
 
 
-async def page_json(page: OverviewPage, *, next_cursor: str | None) -> bytes:
-    """A page as `OverviewView` describes it; other requests are answered meanwhile."""
-    parts = []
-    for first in range(0, len(page.items), CHUNK):
-        parts.append(items_json(page.items[first : first + CHUNK], page.shares))
-        await asyncio.sleep(0)
-    beside = orjson.dumps({"next_cursor": next_cursor, **totals_json(page.totals)})
-    return b'{"items":[' + b",".join(parts) + b"]," + beside[1:]
+class _Beats(NamedTuple):
+    packed: bytes
+    written: orjson.Fragment
+    latency_ms: float | None
 
 
-def items_json(items: Sequence[OverviewItem], shares: Mapping[str, Shares]) -> bytes:
-    """The items as a JSON array without its brackets; `OverviewItemView` describes them."""
-    beats = _beats_of([item.beats for item in items])
-    written = orjson.dumps(
-        [
-            _item_json(item, shares.get(item.monitor_id, _NO_SHARES), *each)
-            for item, each in zip(items, beats, strict=True)
-        ],
-        option=orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY,
-    )
-    return written[1:-1]
+class OverviewWriter:
+    """Writes overviews; one per process, for beats that have not changed since the last one are not written anew."""
+
+    def __init__(self, *, most: int = MAX_KEPT) -> None:
+        self._most = most
+        self._kept: dict[str, _Beats] = {}
+
+    async def page_json(self, page: OverviewPage, *, next_cursor: str | None) -> bytes:
+        """A page as `OverviewView` describes it; other requests are answered meanwhile."""
+        parts = []
+        for first in range(0, len(page.items), CHUNK):
+            parts.append(self._items_json(page.items[first : first + CHUNK], page.shares))
+            await asyncio.sleep(0)
+        beside = orjson.dumps({"next_cursor": next_cursor, **totals_json(page.totals)})
+        return b'{"items":[' + b",".join(parts) + b"]," + beside[1:]
+
+    def _items_json(self, items: Sequence[OverviewItem], shares: Mapping[str, Shares]) -> bytes:
+        """The items as a JSON array without its brackets; `OverviewItemView` describes them."""
+        beats = self._beats_of(items)
+        written = orjson.dumps(
+            [_item_json(item, shares.get(item.monitor_id, _NO_SHARES), beats[item.monitor_id]) for item in items],
+            option=orjson.OPT_UTC_Z,
+        )
+        return written[1:-1]
+
+    def _beats_of(self, items: Sequence[OverviewItem]) -> dict[str, _Beats]:
+        """The beats of each monitor, written now or before."""
+        found: dict[str, _Beats] = {}
+        changed: list[OverviewItem] = []
+        for item in items:
+            kept = self._kept.get(item.monitor_id)
+            if kept is not None and kept.packed == item.beats:
+                found[item.monitor_id] = kept
+            else:
+                changed.append(item)
+        for item, beats in zip(changed, _write_beats([item.beats for item in changed]), strict=True):
+            found[item.monitor_id] = self._kept[item.monitor_id] = beats
+        while len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+        return found
 
 
-def _item_json(item: OverviewItem, shares: Shares, beats: dict[str, Any], latency_ms: float | None) -> dict[str, Any]:
+def _item_json(item: OverviewItem, shares: Shares, beats: _Beats) -> dict[str, Any]:
     last = None
     if item.last_at is not None and item.last_outcome is not None:
         last = {"at": item.last_at, "outcome": _OUTCOMES[item.last_outcome], "duration_ms": item.duration_ms}
@@ -66,8 +93,8 @@ def _item_json(item: OverviewItem, shares: Shares, beats: dict[str, Any], latenc
         "since": item.since,
         "code": item.code,
         "last": last,
-        "beats": beats,
-        "latency_ms": latency_ms,
+        "beats": beats.written,
+        "latency_ms": beats.latency_ms,
         "uptime": {
             name: {"ratio": ratio, "coverage": coverage}
             for name, ratio, coverage in zip(OVERVIEW_WINDOWS, shares.ratios, shares.coverages, strict=True)
@@ -75,7 +102,7 @@ def _item_json(item: OverviewItem, shares: Shares, beats: dict[str, Any], latenc
     }
 
 
-def _beats_of(packed: Sequence[bytes]) -> list[tuple[dict[str, Any], float | None]]:
+def _write_beats(packed: Sequence[bytes]) -> list[_Beats]:
     """Each monitor's beats, the oldest first, and the mean of their durations."""
     # The newest first as they are kept; turned round as a whole, the monitors come last to first.
     beats = np.frombuffer(b"".join(packed), _BEAT)[::-1]
@@ -87,16 +114,17 @@ def _beats_of(packed: Sequence[bytes]) -> list[tuple[dict[str, Any], float | Non
     means = _means_of(durations, beats["outcome"], counts)
     outcomes = _LETTER_OF_CODE[beats["outcome"]].tobytes().decode()
     times = moments - np.repeat(starts, counts)
-    found: list[tuple[dict[str, Any], float | None]] = []
+    found: list[_Beats] = []
     first = 0
-    for end, start, mean in zip(ends.tolist(), starts.tolist(), means, strict=True):
+    for each, end, start, mean in zip(reversed(packed), ends.tolist(), starts.tolist(), means, strict=True):
         shown = {
             "start": start if end > first else None,
             "times": times[first:end],
             "outcomes": outcomes[first:end],
             "durations": durations[first:end],
         }
-        found.append((shown, mean))
+        written = orjson.Fragment(orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY))
+        found.append(_Beats(each, written, mean))
         first = end
     found.reverse()
     return found

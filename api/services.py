@@ -14,6 +14,7 @@ from api.kept_answers import KeptAnswers
 from api.live.hub import LiveHub
 from api.live.metrics import LiveMetrics
 from api.metrics import ApiMetrics
+from api.overview_json import OverviewWriter
 from api.ping_keyring import PingKeyring
 from api.profiling import Profiling
 from api.readiness import Readiness
@@ -69,6 +70,7 @@ class ApiServices:
     uptime: UptimeService
     overview: Overview
     kept_answers: KeptAnswers
+    overview_writer: OverviewWriter
     monitors: Monitors
     heartbeats: Heartbeats
     ping_keys: PingKeys
@@ -131,6 +133,7 @@ class ApiServices:
             uptime=UptimeService(context.database, clock=context.clock),
             overview=Overview(context.database, clock=context.clock),
             kept_answers=KeptAnswers(),
+            overview_writer=OverviewWriter(),
             heartbeats=Heartbeats(context.database, context.live.publish_soon),
             ping_keys=ping_keys,
             ping_keyring=PingKeyring(ping_keys),

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.openapi import IF_NONE_MATCH, Documented, problems
-from api.overview_json import page_json
 from api.paging import query_text
 from api.routes.monitors import filter_of
 from api.schemas.overview import (
@@ -53,7 +52,7 @@ async def show_overview(query: Annotated[OverviewQuery, Query()], request: Reque
         last = page.items[-1] if page.has_more else None
         place = None if last is None else f"{last.group}\0{last.name}".encode()
         next_cursor = None if place is None else services.cursors.write(place, query=filters)
-        return await page_json(page, next_cursor=next_cursor)
+        return await services.overview_writer.page_json(page, next_cursor=next_cursor)
 
     return await services.kept_answers.answer(request, write)
 

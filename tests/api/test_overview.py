@@ -259,6 +259,24 @@ async def test_an_answer_is_as_fresh_as_a_second(client: httpx2.AsyncClient, ser
     assert (before["monitors"], (await client.get(PATH)).json()["monitors"]) == (4, 0)
 
 
+async def test_beats_are_written_anew_where_they_changed(
+    client: httpx2.AsyncClient, services: ApiServices, database: Database, now: datetime
+) -> None:
+    """Also where more monitors are shown than are remembered, in whatever order they changed."""
+    services.kept_answers._fresh_seconds = 0.0
+    services.overview_writer._most = 3
+    monitors = list(random_monitors(5, now=now, changes=3))
+    await plant_monitors(database, monitors)
+    before = [item["beats"] for item in (await client.get(PATH)).json()["items"]]
+    beats = pack_beats([Beat(now, Outcome.DOWN, 1.5)])
+    async with database.transaction() as work:
+        statement = "update monitor_states set beats = $1 where monitor_id = any($2::uuid[])"
+        await work.run(statement, beats, [monitors[1].monitor_id, monitors[4].monitor_id])
+    after = [item["beats"] for item in (await client.get(PATH)).json()["items"]]
+    changed = {"start": int(now.timestamp()), "times": [0], "outcomes": "d", "durations": [1.5]}
+    assert after == [before[0], changed, *before[2:4], changed]
+
+
 async def test_what_has_not_changed_is_not_sent_again(patient: httpx2.AsyncClient, some: None) -> None:
     """304 to who has it; the tag is the same with and without compression."""
     first = await patient.get(PATH)
