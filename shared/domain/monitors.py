@@ -77,7 +77,7 @@ class MonitorSpec(BaseModel):
         moved = {name: given[name] for name in ("conditions", "degraded_conditions") if given.get(name)}
         if not moved:
             return given
-        twice = [name for name in moved if given["target"].get(name)]
+        twice = [name for name in moved if given["target"].get(name, []) != []]
         if twice:
             raise PydanticCustomError(
                 "given_twice", "give {name} to the monitor or to its target, not to both", {"name": twice[0]}

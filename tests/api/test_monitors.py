@@ -230,6 +230,7 @@ async def test_a_wrong_patch_is_refused_with_its_place(
         ({"cron": "* * * * *"}, "/cron"),
         ({"target": SHOP["target"] | {"labels": {"a": "b"}}}, "/target/labels"),
         ({"target": SHOP["target"] | {"conditions": ["[STATUS] == 200"]}}, "/conditions"),
+        ({"target": SHOP["target"] | {"conditions": {}}}, "/conditions"),
     ],
 )
 async def test_a_wrong_monitor_is_refused_with_its_place(
