@@ -36,7 +36,7 @@ class UptimeService:
         """The uptimes of those monitors that there are, by the windows' names; one statement for all of them."""
         now = now or self._clock()
         starts = [now - length for length in windows.values()]
-        async with self._database.transaction() as work:
+        async with self._database.one_statement() as work:
             found = await SpanStore(work).sum_up(monitor_ids, starts, now=now)
         return {monitor_id: dict(zip(windows, each, strict=True)) for monitor_id, each in found.items()}
 

@@ -13,6 +13,7 @@ from shared.storage.uptime_sql import CHOSEN_COLUMNS, SUMMED, uptimes
 
 _NAMES = [str(state) for state in SUMMED]
 _SECONDS = [f"{name}_seconds" for name in _NAMES]
+_SECONDS = [f"{name}_seconds" for name in _NAMES]
 _DOWN = MonitorState.DOWN.code
 
 
@@ -120,7 +121,7 @@ def _end_of(condition: str) -> str:
 
 def _uptime_of(row: Sequence[Any]) -> Uptime:
     # By position: by name it would be half of what ten thousand of them cost.
-    _, whole, *summed, outages = row
-    seconds = {name: each / 1e6 for name, each in zip(_SECONDS, summed, strict=True)}
+    _, whole, *micros, outages = row
     # What no change and no edge accounts for lies before the first change, or is of a monitor that waits.
-    return Uptime(**seconds, pending_seconds=(whole - sum(summed)) / 1e6, outages=outages)
+    seconds = {name: each / 1e6 for name, each in zip(_SECONDS, micros, strict=True)}
+    return Uptime(**seconds, pending_seconds=(whole - sum(micros)) / 1e6, outages=outages)
