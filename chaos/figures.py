@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from chaos.fleet import Fleet
 from chaos.ground import Ground
+from shared.live_events import STREAM
 
 MEGABYTE = 1_000_000
 
@@ -24,6 +25,7 @@ class Figures:
     """The greatest of all workers."""
     redis_keys: int
     redis_mb: float
+    """Without the live stream, which fills up to a bound of its own."""
     connections: int
     dead_rows_percent: float
     """Of `jobs`, dead rows against live ones."""
@@ -98,7 +100,7 @@ async def read(ground: Ground, fleet: Fleet, redis: Redis) -> Figures:
         api_rss_mb=_rss_mb(fleet.api.pid),
         worker_rss_mb=max(_rss_mb(worker.pid) for worker in fleet.workers),
         redis_keys=await redis.dbsize(),
-        redis_mb=memory["used_memory"] / MEGABYTE,
+        redis_mb=(memory["used_memory"] - (await redis.memory_usage(STREAM) or 0)) / MEGABYTE,
         connections=connections,
         dead_rows_percent=100 * dead / max(jobs, 1),
         bytes_per_job=size / max(jobs, 1),
