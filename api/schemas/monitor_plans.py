@@ -3,8 +3,8 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from api.problems import invalid_input
 from api.schemas.jobs import View
@@ -81,7 +81,7 @@ def read_wanted(items: list[Any]) -> list[MonitorSpec]:
     wanted, mistakes = [], []
     for index, item in enumerate(items):
         try:
-            wanted.append(MONITOR_SPEC.validate_json(orjson.dumps(item)))
+            wanted.append(MONITOR_SPEC.validate_json(to_json(item)))
         except ValidationError as error:
             mistakes += mistakes_of(error, prefix=f"/monitors/{index}")
             if len(mistakes) >= MAX_ERRORS:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from shared.domain.mistakes import sentence_of
 from shared.domain.monitors import MonitorSpec
@@ -105,7 +104,7 @@ def read_monitors(file: str, text: str, variables: Mapping[str, str]) -> list[Wr
     for raw in raws:
         try:
             # As the API reads it, so that both say the same of one mistake.
-            spec = MonitorSpec.model_validate_json(orjson.dumps(_whole(raw), default=str))
+            spec = MonitorSpec.model_validate_json(to_json(_whole(raw), fallback=str))
         except ValidationError as error:
             mistakes += [_mistake(file, document, raw, each) for each in error.errors(include_url=False)]
         else:

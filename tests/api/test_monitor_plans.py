@@ -146,3 +146,12 @@ async def test_what_keeps_a_plan_from_being_carried_out_is_told(
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/no-secret-key")
         assert refused.json()["detail"].startswith("A secret can be kept only with a key")
         assert await names(client) == []
+
+
+async def test_numbers_beyond_64_bits_are_refused(client: httpx2.AsyncClient) -> None:
+    """JSON may hold any number, and none of them is our mistake."""
+    huge = monitor("a", confirmations=10**30)
+    planned_so = await client.post(PLAN, json={"owner": "shop", "monitors": [huge]})
+    assert [each["pointer"] for each in planned_so.json()["errors"]] == ["/monitors/0/confirmations"]
+    batch = await client.post(f"{MONITORS}:batch", json={"items": [{"op": "create", "monitor": huge}]})
+    assert [each["status"] for each in batch.json()["results"]] == [422]

@@ -69,6 +69,13 @@ monitors:
     ]
 
 
+def test_a_number_beyond_64_bits_is_a_mistake_like_others() -> None:
+    """YAML holds any number."""
+    text = f'monitors: [{{name: a, confirmations: {10**30}, target: {{kind: http, url: "http://x/"}}}}]'
+    (mistake,) = mistakes_of(text)
+    assert mistake.startswith("m.yaml:1:37: confirmations: ")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
