@@ -107,7 +107,8 @@ _TOLD = (
     StorageUnavailableError,
 )
 DESCRIPTION = """\
-Collection and notification are jobs: submitted here, run by workers, remembered in PostgreSQL.
+Monitors are looked at again and again by any number of workers; how they stand, how long they were up and what was
+measured is asked for here, or watched live. What is to be done once, collecting or notifying, is a job.
 
 Every error is a problem of RFC 9457. Unknown fields and parameters are refused. An `Idempotency-Key` makes a
 submission repeatable for 24 hours.

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from api.openapi_words import EXAMPLES, PARAMETERS, TAGS
 from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
 from api.schemas.diagnostics import ProfileBody
@@ -113,7 +114,9 @@ def problems(*statuses: int) -> Documented:
 
 def request_body(name: str) -> dict[str, Any]:
     """The description of a body that a route reads by itself; `name` is a component."""
-    return {"required": True, "content": {"application/json": {"schema": {"$ref": _REF.format(model=name)}}}}
+    example = {"example": EXAMPLES[name]} if name in EXAMPLES else {}
+    schema = {"$ref": _REF.format(model=name)}
+    return {"required": True, "content": {"application/json": {"schema": schema, **example}}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -127,6 +130,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     _drop_foreign_errors(document)
+    _describe_parameters(document)
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     schemas |= _body_schemas()
     _name_formats(schemas)
     _close_names(schemas)
@@ -168,6 +173,14 @@ def _name_formats(schemas: dict[str, Any]) -> None:
     spec["not"] = {"required": list(given), "properties": given}
     pattern = schemas["FileTarget"]["properties"]["pattern"]["anyOf"][0]
     pattern |= {"format": "line-pattern", "examples": ["ERROR|FATAL"]}
+
+
+def _describe_parameters(document: dict[str, Any]) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] in PARAMETERS:
+                    parameter.setdefault("description", PARAMETERS[parameter["name"]])
 
 
 def _drop_foreign_errors(document: dict[str, Any]) -> None:

@@ -1,0 +1,71 @@
+"""What the API's description says in words and examples of our own."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+TAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "monitors": "What is watched again and again: made, found, changed, and looked at.",
+        "uptime": "How long a monitor's target was up, and when not.",
+        "overview": "How all monitors stand, at one look.",
+        "statistics": "What was measured, over any time, and as a file.",
+        "heartbeats": "Monitors that are pinged, and the keys of their doors.",
+        "secrets": "What targets name instead of holding it; never shown.",
+        "live": "What happens, as it happens.",
+        "jobs": "What is done once: submitted, followed, cancelled.",
+        "requeue": "What failed, and doing it anew.",
+        "queues": "Pausing, draining and scaling.",
+        "limits": "How many jobs may run and start under a key.",
+        "workers": "The processes that do the work.",
+        "keys": "Who may ask.",
+        "diagnostics": "What a process of the API is busy with.",
+        "health": "Whether a process of the API lives, and can do its work.",
+    }
+)
+
+PARAMETERS: Mapping[str, str] = MappingProxyType(
+    {
+        "monitor_id": "The monitor's `id`.",
+        "job_id": "The job's `id`.",
+        "key_id": "The key's `id`.",
+        "fingerprint": "The group's `fingerprint`.",
+        "kind": "Of this kind only.",
+        "group": "Of monitors of this group.",
+        "unique_key": "Submitted with this unique key.",
+        "limit_key": "Submitted with this limit key.",
+        "created_after": "Made at this moment or later.",
+        "created_before": "Made before this moment.",
+        "finished_after": "Ended at this moment or later.",
+        "finished_before": "Ended before this moment.",
+        "start": "The first moment that is meant, with its offset; see `window`.",
+        "end": "The moment behind the last one that is meant, with its offset; now unless told.",
+        "metric": "What is summed up: `duration_ms`, or a metric of the kind of target.",
+        "percentiles": "Separated by commas, each above 0 and at most 100.",
+    }
+)
+"""Of parameters that say nothing themselves, by name."""
+
+_SHOP = {
+    "name": "shop",
+    "group": "web",
+    "target": {"kind": "http", "url": "https://shop.example/health", "timeout": "5s"},
+    "interval": "30s",
+    "conditions": ["[STATUS] == 200", "[RESPONSE_TIME] < 800"],
+    "labels": {"team": "web"},
+}
+EXAMPLES: Mapping[str, Any] = MappingProxyType(
+    {
+        "MonitorSpec": _SHOP,
+        "MonitorPatch": {"interval": "10s", "labels": {"team": "web"}},
+        "MonitorBatch": {"items": [{"op": "upsert", "monitor": _SHOP}]},
+        "MonitorSelectionBody": {"label": ["team:web"]},
+        "MonitorPlanBody": {"owner": "files", "monitors": [_SHOP]},
+        "MonitorApplyBody": {"owner": "files", "monitors": [_SHOP], "digest": "0123456789abcdef0123456789abcdef"},
+        "SecretBody": {"value": "correct horse"},
+        "PingKeyBody": {"name": "cron jobs"},
+        "KeyBody": {"name": "ci", "scope": "submit"},
+        "JobSubmission": {"kind": "collect", "targets": [{"kind": "http", "url": "https://shop.example/health"}]},
+    }
+)
+"""Of bodies, by the name of their component."""
