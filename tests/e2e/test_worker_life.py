@@ -67,7 +67,7 @@ async def test_a_worker_shows_what_it_runs(
         assert (worker.pid, worker.state, worker.busy) == (process.pid, WorkerState.RUNNING, 0)
         assert (sorted(worker.queues), worker.slots) == (
             ["tocsin:collect", "tocsin:notify", "tocsin:requeue", "tocsin:round"],
-            20 + 100 + 2,
+            20 + 100 + 2 + 50,
         )
         job = await submit(bench, site)
         await site.visit()
