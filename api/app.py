@@ -57,8 +57,8 @@ from api.routes import (
     workers,
 )
 from api.services import ApiServices, Listening
-from shared.services.admission import QueueDrainingError, QueueFullError
-from shared.services.job_submission import OverloadedError
+from shared.services.job.admission import QueueDrainingError, QueueFullError
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
 # Routing is a walk along the list, so that what is asked most often stands first.

@@ -3,10 +3,10 @@
 import asyncio
 
 from api.metrics import ApiMetrics
-from shared.domain.jobs import BlockReason, JobState
-from shared.domain.queues import QueueFigures
-from shared.services.capacity import CapacityService
-from shared.services.queues import QueueReading, Queues
+from shared.domain.fleet.queues import QueueFigures
+from shared.domain.job.jobs import BlockReason, JobState
+from shared.services.fleet.queues import QueueReading, Queues
+from shared.services.monitor.capacity import CapacityService
 from shared.storage.errors import StorageUnavailableError
 
 COUNT_SECONDS = 2.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from shared.domain.kinds import METRICS
-from shared.domain.monitor_samples import SeriesInfo, ShownSample
-from shared.services.export import ExportedSeries
+from shared.domain.sample.monitor_samples import SeriesInfo, ShownSample
+from shared.domain.target.kinds import METRICS
+from shared.services.sample.export import ExportedSeries
 
 METRIC_NAMES = tuple(sorted({name for names in METRICS.values() for name in names}))
 """The columns behind the fixed ones: every metric that any kind has."""

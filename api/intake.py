@@ -18,9 +18,9 @@ from api.schemas.submissions import (
     max_attempts_of,
 )
 from api.validation import read_json, read_model, refuse_nul
-from shared.domain.jobs import JobKind, NewJob
-from shared.services.job_secrets import JobSecrets
-from shared.services.job_submission import Idempotency, Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.services.job.job_secrets import JobSecrets
+from shared.services.job.job_submission import Idempotency, Submission
 from shared.telemetry import current_trace
 from shared.vault import NoSecretKeyError
 

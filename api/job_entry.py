@@ -7,9 +7,9 @@ from uuid import UUID
 
 import orjson
 
-from shared.domain import job_status
-from shared.domain.job_status import JobStatus, links_of
-from shared.domain.jobs import JobKind, JobState
+from shared.domain.job import job_status
+from shared.domain.job.job_status import JobStatus, links_of
+from shared.domain.job.jobs import JobKind, JobState
 
 JOBS_PATH = job_status.JOBS_PATH
 LONGEST_RETRY_SECONDS = 60

@@ -17,10 +17,10 @@ from api.preferences import is_match, parse_prefer
 from api.problems import ProblemError, not_found
 from api.waiting import WaitersFullError, Waiting
 from shared.clock import Clock
-from shared.domain.job_status import JobStatus, is_past_keeping
-from shared.domain.leases import JobChange
+from shared.domain.job.job_status import JobStatus, is_past_keeping
+from shared.domain.job.leases import JobChange
 from shared.storage.database import Database
-from shared.storage.job_status_store import find_statuses
+from shared.storage.job.job_status_store import find_statuses
 
 RECHECK_SECONDS = 5.0
 """How often a waiter reads by itself: an event can be lost with the process or the Redis that should have told it."""

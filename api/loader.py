@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
-from shared.services.job_submission import OverloadedError
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
 KeyT = TypeVar("KeyT")

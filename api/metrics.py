@@ -11,7 +11,7 @@ from prometheus_client import (
 )
 
 from api.exchange import Exchange
-from shared.domain.jobs import JobKind
+from shared.domain.job.jobs import JobKind
 from shared.storage.slow_queries import SLOW_QUERIES
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -12,7 +12,7 @@ from api.preferences import is_strong_match
 from api.problems import ProblemError, invalid_input, no_secret_key, not_found
 from api.validation import validation_problem
 from shared.domain.durations import format_duration
-from shared.domain.monitor_changes import (
+from shared.domain.monitor.monitor_changes import (
     MAX_MONITORS,
     CannotSeal,
     InvalidMonitor,
@@ -23,9 +23,9 @@ from shared.domain.monitor_changes import (
     TooManyMonitors,
     VersionDiffers,
 )
-from shared.domain.target_documents import WrongPlaceError
-from shared.domain.uptime import Uptime
-from shared.storage.monitor_store import LastLook, MonitorStatus
+from shared.domain.monitor.target_documents import WrongPlaceError
+from shared.domain.monitor.uptime import Uptime
+from shared.storage.monitor.monitor_store import LastLook, MonitorStatus
 
 MONITORS_PATH = "/api/v1/monitors"
 

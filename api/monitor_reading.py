@@ -15,9 +15,9 @@ from api.schemas.monitors import MONITOR_SPEC
 from api.services import ApiServices, principal_of, services_of
 from api.validation import read_model, refuse_nul
 from shared.domain.access import Scope
-from shared.domain.monitors import MonitorSpec
-from shared.storage.heartbeat_store import HeartbeatStore
-from shared.storage.monitor_store import MonitorStatus, MonitorStore
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.storage.heartbeat.heartbeat_store import HeartbeatStore
+from shared.storage.monitor.monitor_store import MonitorStatus, MonitorStore
 
 _DAY = {"24h": timedelta(hours=24)}
 

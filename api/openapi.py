@@ -21,8 +21,8 @@ from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.secrets import SecretBody
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
-from shared.domain.kinds import PLACEHOLDERS
-from shared.domain.monitors import MonitorSpec
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.target.kinds import PLACEHOLDERS
 
 Documented = dict[int | str, dict[str, Any]]
 

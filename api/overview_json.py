@@ -10,11 +10,11 @@ import numpy.typing as npt
 import orjson
 
 from api.schemas.overview import totals_json
-from shared.domain.beats import BEAT_BYTES
-from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
-from shared.domain.overview import OverviewItem, OverviewPage, Shares
-from shared.domain.standing import STATE_OF_CODE
-from shared.services.overview import OVERVIEW_WINDOWS
+from shared.domain.monitor.beats import BEAT_BYTES
+from shared.domain.monitor.overview import OverviewItem, OverviewPage, Shares
+from shared.domain.monitor.standing import STATE_OF_CODE
+from shared.domain.target.outcome import OUTCOME_OF_CODE, Outcome
+from shared.services.monitor.overview import OVERVIEW_WINDOWS
 
 CHUNK = 200
 """So many monitors are written without a pause: some 2 ms."""

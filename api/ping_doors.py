@@ -11,9 +11,9 @@ from api.answers import Answer, Headers, send_answer
 from api.exchange import exchange_of
 from api.ping_keyring import PingKeyring
 from api.ping_urls import PING_PREFIX, PUSH_PREFIX, PingUrl, PingUrlError, read_ping_url, read_push_url
-from shared.domain.ping_delivery import Delivery, PingAnswer
-from shared.services.heartbeats import Heartbeats
-from shared.services.job_submission import OverloadedError
+from shared.domain.heartbeat.ping_delivery import Delivery, PingAnswer
+from shared.services.heartbeat.heartbeats import Heartbeats
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.group_commit import BufferFullError
 
 PING_ROUTE = "/ping/{ping}"

@@ -6,8 +6,8 @@ from uuid import UUID
 from api.authentication import MAX_REMEMBERED, TTL_SECONDS
 from api.loader import Loader
 from shared.domain.access import digest_of
-from shared.domain.ping_keys import is_well_formed_ping_key
-from shared.services.ping_keys import PingKeys
+from shared.domain.heartbeat.ping_keys import is_well_formed_ping_key
+from shared.services.heartbeat.ping_keys import PingKeys
 
 
 class PingKeyring:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from shared.domain.ping_delivery import Door, PingAddress
-from shared.domain.pings import PingKind
+from shared.domain.heartbeat.ping_delivery import Door, PingAddress
+from shared.domain.heartbeat.pings import PingKind
 
 PING_PREFIX = "/ping/"
 PUSH_PREFIX = "/api/push/"

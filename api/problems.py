@@ -13,9 +13,9 @@ from api import problem_kinds
 from api.answers import Answer, Headers
 from api.problem_kinds import ProblemKind
 from shared.domain.mistakes import sentence_of
-from shared.domain.statistics import StatsTimeoutError
-from shared.services.admission import QueueFullError, QueueRefusedError
-from shared.services.job_submission import OverloadedError
+from shared.domain.sample.statistics import StatsTimeoutError
+from shared.services.job.admission import QueueFullError, QueueRefusedError
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
 CONTENT_TYPE = "application/problem+json"

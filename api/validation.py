@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from api import problem_kinds
 from api.problems import ProblemError, invalid_input
-from shared.domain.jobs import JobKind
+from shared.domain.job.jobs import JobKind
 from shared.domain.mistakes import sentence_of
 
 ModelT = TypeVar("ModelT")

@@ -13,10 +13,10 @@ import asyncpg
 
 from bench.harness import Servers
 from bench.planting import clear
-from shared.domain.kinds import METRICS
-from shared.domain.segments import DAY, floor_to
-from shared.services.compaction import Compaction
-from shared.services.partitions import SampleRetention, ensure_partitions
+from shared.domain.sample.segments import DAY, floor_to
+from shared.domain.target.kinds import METRICS
+from shared.services.sample.compaction import Compaction
+from shared.services.sample.partitions import SampleRetention, ensure_partitions
 from shared.storage.database import Database, create_engine
 
 PROMTOOL = "promtool"

@@ -20,8 +20,8 @@ from bench.programs import tocsin_workers
 from bench.report import Spread, number, publish, table
 from bench.rounds import Rounds
 from bench.targets import http_targets, urls
-from shared.domain.jobs import JobKind
-from shared.domain.rounds import MAX_VISITS
+from shared.domain.job.jobs import JobKind
+from shared.domain.monitor.rounds import MAX_VISITS
 
 TARGETS_A_JOB = 100
 WORKER, PROBE = "Tocsin's whole worker, 100 targets a job", "Tocsin's probe alone"

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid4
 
 from bench.peers import jobs
 from shared.broker import connect_redis
-from shared.domain.jobs import Ring
+from shared.domain.job.jobs import Ring
 from shared.settings import Settings
 from shared.task_queue import RUN_JOB, TaskQueue
 from worker.doorbell import DoorbellWorker

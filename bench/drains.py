@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 from bench.harness import Servers, execute, in_context
 from bench.processes import Measured
 from shared.clock import utc_now
-from shared.domain.jobs import JobKind, NewJob
-from shared.services.job_submission import Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.services.job.job_submission import Submission
 from shared.wiring import ProcessContext
 
 PATIENCE_SECONDS = 120.0

@@ -13,7 +13,7 @@ from bench.latencies import Latencies, middle, naive_latencies, stock_lags, tocs
 from bench.processes import Measured
 from bench.programs import create_key, naive_app, stock_workers, tocsin_api, tocsin_workers
 from bench.report import Spread, number, publish, ratio, table
-from shared.domain.jobs import JobKind
+from shared.domain.job.jobs import JobKind
 
 DEFAULT = "stock ARQ default, no database"
 TUNED_ROW = "stock ARQ tuned, one ORM row a job"

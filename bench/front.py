@@ -18,8 +18,8 @@ from bench.load import has_wrk, run_wrk, write_lines
 from bench.programs import HttpProgram, create_key, flask_app, naive_app, tocsin_api
 from bench.report import number, publish, ratio, table
 from shared.clock import utc_now
-from shared.domain.jobs import JobKind, NewJob
-from shared.services.job_submission import Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.services.job.job_submission import Submission
 from shared.wiring import ProcessContext
 
 JOBS = 10_000

@@ -20,7 +20,7 @@ from bench.programs import HttpProgram, create_key, tocsin_api
 from bench.report import number, publish, table
 from shared.clock import utc_now
 from shared.domain.live import SampleTold
-from shared.domain.outcome import Outcome
+from shared.domain.target.outcome import Outcome
 from shared.live_events import LiveEvents
 
 OPENING = 50

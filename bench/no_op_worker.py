@@ -8,9 +8,9 @@ import msgspec
 import uvloop
 
 from bench.peers import jobs
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import JobKind
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import JobKind
+from shared.domain.job.leases import ClaimedJob
 from shared.log import configure_logging
 from shared.settings import Settings
 from shared.wiring import ProcessContext

@@ -15,7 +15,7 @@ from bench.processes import own_cpu_seconds
 from bench.programs import HttpProgram
 from bench.report import Spread
 from shared.clock import utc_now
-from shared.services.uptime import WINDOWS, UptimeService
+from shared.services.monitor.uptime import WINDOWS, UptimeService
 from shared.wiring import ProcessContext
 from tests.support.monitor_data import plant_monitors, random_monitors
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from bench.harness import Servers
 from bench.server_counters import wipe_redis
-from shared.domain.schedules import Schedule, phase_of
+from shared.domain.monitor.schedules import Schedule, phase_of
 
 _MILLISECOND = timedelta(milliseconds=1)
 _PLANT = """

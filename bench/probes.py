@@ -16,10 +16,10 @@ import uvloop
 
 from bench.targets import urls
 from shared.collectors.http import HttpCollector
-from shared.domain.egress import EgressPolicy
-from shared.domain.judgement import expect, judge
-from shared.domain.outcome import Outcome
-from shared.domain.targets import HttpTarget
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.judgement import expect, judge
+from shared.domain.target.outcome import Outcome
+from shared.domain.target.targets import HttpTarget
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver

@@ -10,11 +10,11 @@ from bench.drains import Queue, TocsinQueue
 from bench.harness import Servers, execute, in_context
 from bench.planting import plant
 from shared.clock import utc_now
-from shared.domain.jobs import JobKind, NewJob
-from shared.domain.rounds import MAX_VISITS, encode_round
-from shared.domain.segments import DAY
-from shared.domain.slots import Visit
-from shared.services.job_submission import Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.domain.monitor.rounds import MAX_VISITS, encode_round
+from shared.domain.monitor.slots import Visit
+from shared.domain.sample.segments import DAY
+from shared.services.job.job_submission import Submission
 from shared.wiring import ProcessContext
 
 

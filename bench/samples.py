@@ -12,19 +12,19 @@ from uuid import UUID, uuid4
 
 from bench.harness import Servers, servers
 from bench.report import Spread, number, publish, ratio, table
-from shared.domain.kinds import METRICS
-from shared.domain.outcome import Outcome, Reading
-from shared.domain.samples import Sample
-from shared.domain.segments import DAY, HOUR, floor_to
-from shared.domain.statistics import StatsQuery
-from shared.services.compaction import Compaction
-from shared.services.partitions import SampleRetention, ensure_partitions
-from shared.services.rollups import Rollups
-from shared.services.statistics import Statistics
+from shared.domain.sample.samples import Sample
+from shared.domain.sample.segments import DAY, HOUR, floor_to
+from shared.domain.sample.statistics import StatsQuery
+from shared.domain.target.kinds import METRICS
+from shared.domain.target.outcome import Outcome, Reading
+from shared.services.sample.compaction import Compaction
+from shared.services.sample.partitions import SampleRetention, ensure_partitions
+from shared.services.sample.rollups import Rollups
+from shared.services.sample.statistics import Statistics
 from shared.storage.database import Database, UnitOfWork, create_engine
-from shared.storage.sample_encoding import encode_rows, place
-from shared.storage.sample_store import SampleStore
-from shared.storage.storage_store import StorageStore
+from shared.storage.sample.sample_encoding import encode_rows, place
+from shared.storage.sample.sample_store import SampleStore
+from shared.storage.sample.storage_store import StorageStore
 
 BATCH = 1_000
 BATCHES = 60

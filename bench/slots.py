@@ -8,7 +8,7 @@ from datetime import datetime
 
 import asyncpg
 
-from shared.domain.kinds import METRICS
+from shared.domain.target.kinds import METRICS
 
 SETTLE_SECONDS = 20.0
 """How long after a window what became of its slots may still be written."""

@@ -9,8 +9,8 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
-from shared.domain.jobs import JobKind, NewJob
-from shared.services.job_submission import Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.services.job.job_submission import Submission
 from shared.settings import Settings
 from shared.wiring import ProcessContext
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chaos.slots import Missed, Watched
-from shared.domain.outcome import OUTCOME_OF_CODE
-from shared.domain.standing import STATE_OF_CODE
+from shared.domain.monitor.standing import STATE_OF_CODE
+from shared.domain.target.outcome import OUTCOME_OF_CODE
 
 if TYPE_CHECKING:
     import asyncpg

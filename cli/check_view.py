@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.domain.outcome import Outcome
-from shared.domain.target_identity import display_name
-from shared.domain.targets import Target
-from shared.services.collection import Examination
+from shared.domain.target.outcome import Outcome
+from shared.domain.target.target_identity import display_name
+from shared.domain.target.targets import Target
+from shared.services.target.collection import Examination
 
 EXIT_CODES: Mapping[Outcome, int] = {Outcome.UP: 0, Outcome.DEGRADED: 1, Outcome.DOWN: 1, Outcome.ERROR: 3}
 """What the command ends with; 2 is a mistake in how it was called."""

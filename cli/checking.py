@@ -9,12 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 from shared.clock import utc_now
 from shared.collectors.file import FileCollector
 from shared.collectors.registry import build_collectors
-from shared.domain.condition_parser import parse_condition
-from shared.domain.conditions import ConditionSyntaxError
-from shared.domain.egress import EgressPolicy
-from shared.domain.file_marks import MarksInMemory
-from shared.domain.targets import Target
-from shared.services.collection import Collection, Examination
+from shared.domain.target.condition_parser import parse_condition
+from shared.domain.target.conditions import ConditionSyntaxError
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.file_marks import MarksInMemory
+from shared.domain.target.targets import Target
+from shared.services.target.collection import Collection, Examination
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver

@@ -13,14 +13,14 @@ from cli.doctor_view import Checkup, show, show_json
 from cli.embedded.postgres import find_database_url
 from cli.embedded.valkey import find_redis_url
 from shared.broker import REDIS_AWAY
-from shared.domain.diagnosis import Finding, Level, judge_disk, worst_of
-from shared.domain.drill import DrillResult
-from shared.domain.egress import EgressPolicy
+from shared.domain.fleet.diagnosis import Finding, Level, judge_disk, worst_of
+from shared.domain.fleet.drill import DrillResult
+from shared.domain.target.egress import EgressPolicy
 from shared.log import configure_logging
-from shared.services.diagnosis import Diagnosis
-from shared.services.drill import Drill
-from shared.services.job_recovery import JobRecovery
-from shared.services.ring_repair import RingRepair
+from shared.services.fleet.diagnosis import Diagnosis
+from shared.services.fleet.drill import Drill
+from shared.services.job.job_recovery import JobRecovery
+from shared.services.job.ring_repair import RingRepair
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError
 from shared.wiring import ProcessContext

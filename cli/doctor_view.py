@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.text import Text
 
-from shared.domain.diagnosis import Finding, Level, worst_of
-from shared.domain.drill import PROMISES, DrillCase, DrillResult
+from shared.domain.fleet.diagnosis import Finding, Level, worst_of
+from shared.domain.fleet.drill import PROMISES, DrillCase, DrillResult
 
 _STYLES = {Level.OK: "green", Level.WARN: "bold yellow", Level.FAIL: "bold red"}
 _INSTANT = {DrillCase.DUPLICATE, DrillCase.LATE}

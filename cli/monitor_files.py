@@ -13,9 +13,9 @@ from rich.console import Console
 
 from cli.api_client import ApiClient, ApiError
 from cli.plan_view import show_plan
-from shared.domain.monitor_files import Mistake, MonitorFileError, WrittenMonitor, check_names, read_monitors
-from shared.domain.monitors import MonitorSpec
-from shared.domain.target_documents import document_of
+from shared.domain.monitor.monitor_files import Mistake, MonitorFileError, WrittenMonitor, check_names, read_monitors
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.monitor.target_documents import document_of
 from shared.settings import Settings
 
 EXIT_CHANGES = 1

@@ -9,11 +9,11 @@ from rich.table import Table
 from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.postgres import find_database_url
 from cli.embedded.secret_keys import find_secret_keys
-from shared.services.key_rotation import KeyRotation, Rotated
+from shared.services.secret.key_rotation import KeyRotation, Rotated
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.sealed_store import SealedPlace
+from shared.storage.secret.sealed_store import SealedPlace
 from shared.vault import InvalidKeyError, NoSecretKeyError, Vault, new_key
 
 EXIT_INCOMPLETE = 1

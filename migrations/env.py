@@ -11,7 +11,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.storage.partitions import is_partition
+from shared.storage.sample.partitions import is_partition
 from shared.storage.tables import metadata
 
 RUNNERS_LOCK = 7_463_001

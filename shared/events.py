@@ -11,8 +11,8 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.broker import REDIS_AWAY
-from shared.domain.jobs import JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobState
+from shared.domain.job.leases import JobChange
 
 JOB_CHANNEL = "tocsin:events:jobs"
 ORDER_CHANNEL = "tocsin:events:orders"

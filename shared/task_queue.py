@@ -11,7 +11,7 @@ from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
 from shared.broker import REDIS_AWAY, encode_ring
-from shared.domain.jobs import Ring
+from shared.domain.job.jobs import Ring
 
 RUN_JOB = "run_job"
 """The name of the one ARQ function; its arguments are the job's id and the dispatch number."""

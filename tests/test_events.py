@@ -11,8 +11,8 @@ from silent_proxy import SilentProxy, redis_socket_of, redis_url_by, silent_prox
 
 from shared import events
 from shared.broker import connect_redis
-from shared.domain.jobs import JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobState
+from shared.domain.job.leases import JobChange
 from shared.events import JobEvents, Orders
 
 WAIT_SECONDS = 20

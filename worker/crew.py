@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import structlog
 from arq.worker import func
 
-from shared.domain.egress_canary import EgressState
-from shared.domain.jobs import JobKind
-from shared.domain.workers import WorkerOrder, WorkerState, next_state
-from shared.storage.job_store import QUEUE_OF
+from shared.domain.fleet.workers import WorkerOrder, WorkerState, next_state
+from shared.domain.job.jobs import JobKind
+from shared.domain.target.egress_canary import EgressState
+from shared.storage.job.job_store import QUEUE_OF
 from shared.task_queue import RUN_JOB
 from shared.wiring.slots import slots_of
 from shared.wiring.worker import WorkerServices

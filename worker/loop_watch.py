@@ -5,8 +5,8 @@ import time
 
 import structlog
 
-from shared.domain.workers import is_threatening
-from shared.services.leases import Leases
+from shared.domain.fleet.workers import is_threatening
+from shared.services.job.leases import Leases
 from worker.metrics import LOOP_LAG
 
 _log = structlog.get_logger()

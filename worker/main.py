@@ -15,8 +15,8 @@ import structlog
 import uvloop
 from prometheus_client import start_http_server
 
-from shared.domain.jobs import JobKind
-from shared.domain.queues import queue_name
+from shared.domain.fleet.queues import queue_name
+from shared.domain.job.jobs import JobKind
 from shared.log import configure_logging
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared.domain.dispatch import RepairReason
-from shared.domain.slots import GapReason
-from shared.services.scheduling import ScheduleReport
+from shared.domain.job.dispatch import RepairReason
+from shared.domain.monitor.slots import GapReason
+from shared.services.monitor.scheduling import ScheduleReport
 
 STALE_RINGS = Counter("tocsin_stale_rings", "Rings that started nothing.", ["queue"])
 UPKEEP = Counter("tocsin_upkeep_jobs", "Jobs that upkeep moved, by duty.", ["duty"])

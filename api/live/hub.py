@@ -14,7 +14,7 @@ from api.live.views import Views
 from api.problems import ProblemError
 from shared.domain.live_filters import LiveFilter
 from shared.live_events.reader import Entry, LiveReader
-from shared.services.monitor_directory import MonitorDirectory
+from shared.services.monitor.monitor_directory import MonitorDirectory
 
 BEGIN_SECONDS = 5.0
 """How long a client waits for a process that has not reached Redis yet."""

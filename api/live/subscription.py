@@ -8,7 +8,7 @@ from itertools import chain
 from api.live.told import Bundle, Place, Told, tell
 from shared.domain.live_filters import LiveFilter
 from shared.live_events.reader import Entry
-from shared.services.monitor_directory import MonitorDirectory
+from shared.services.monitor.monitor_directory import MonitorDirectory
 
 MAX_QUEUED_EVENTS = 5_000
 MAX_QUEUED_BYTES = 1024 * 1024

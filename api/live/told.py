@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from shared.domain.leases import JobChange
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import subject_of, type_of
 from shared.live_events.reader import Entry, EntryId

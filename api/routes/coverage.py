@@ -12,9 +12,9 @@ from api.paging import page_response, query_text
 from api.schemas.coverage import ORDERS, CoveragePage, CoverageQuery, beside_json, monitor_coverage_json
 from api.schemas.queries import limit_of
 from api.services import services_of
-from shared.domain.selectors import parse_selector
-from shared.storage.coverage_store import CoverageQuestion, Place
-from shared.storage.monitor_filter import MonitorFilter
+from shared.domain.monitor.selectors import parse_selector
+from shared.storage.monitor.coverage_store import CoverageQuestion, Place
+from shared.storage.monitor.monitor_filter import MonitorFilter
 
 router = APIRouter(tags=["monitors"])
 

@@ -17,8 +17,8 @@ from api.schemas.queries import limit_of
 from api.schemas.requeue import ERROR_REQUEUE, Fingerprint, RequeuePreview
 from api.services import services_of
 from api.validation import read_model
-from shared.storage.error_store import ErrorStore
-from shared.storage.statistics_store import limited_reading
+from shared.storage.job.error_store import ErrorStore
+from shared.storage.sample.statistics_store import limited_reading
 
 router = APIRouter(tags=["requeue"])
 

@@ -18,8 +18,8 @@ from api.problems import overloaded
 from api.routes.stats import window_of
 from api.schemas.queries import ExportQuery, labels_of
 from api.services import services_of
-from shared.domain.statistics import StatsTimeoutError
-from shared.services.export import Export, ExportQuestion
+from shared.domain.sample.statistics import StatsTimeoutError
+from shared.services.sample.export import Export, ExportQuestion
 from shared.storage.errors import StorageUnavailableError
 
 router = APIRouter(tags=["statistics"])

@@ -22,8 +22,8 @@ from api.schemas.jobs import BatchView
 from api.schemas.submissions import BATCH
 from api.services import ApiServices, principal_of, services_of
 from api.validation import MAX_ERRORS, read_model
-from shared.domain.submissions import Accepted, Submission, SubmissionResult
-from shared.services.job_submission import BatchRefusedError, OverloadedError
+from shared.domain.job.submissions import Accepted, Submission, SubmissionResult
+from shared.services.job.job_submission import BatchRefusedError, OverloadedError
 
 router = APIRouter(tags=["jobs"])
 

@@ -14,9 +14,9 @@ from api.paging import page_response, query_text
 from api.schemas.jobs import ChildPage
 from api.schemas.queries import ChildListQuery, limit_of
 from api.services import services_of
-from shared.domain.job_status import JobFilter
-from shared.storage.job_status_store import JobStatusStore
-from shared.storage.statistics_store import limited_reading
+from shared.domain.job.job_status import JobFilter
+from shared.storage.job.job_status_store import JobStatusStore
+from shared.storage.sample.statistics_store import limited_reading
 
 router = APIRouter(tags=["jobs"])
 

@@ -16,16 +16,16 @@ from api.problems import no_secret_key
 from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
 from api.schemas.queries import SampleListQuery, limit_of
 from api.services import services_of
-from shared.domain.channel_identity import mask_channel
-from shared.domain.jobs import Attempt, JobKind
-from shared.domain.notifications import Channel
-from shared.domain.rounds import decode_round
-from shared.domain.slots import Visit
-from shared.domain.target_identity import mask_target
-from shared.domain.targets import Target
-from shared.storage.attempt_store import AttemptStore
-from shared.storage.job_status_store import JobStatusStore
-from shared.storage.sample_store import JobSample, SampleStore
+from shared.domain.channel.channel_identity import mask_channel
+from shared.domain.channel.notifications import Channel
+from shared.domain.job.jobs import Attempt, JobKind
+from shared.domain.monitor.rounds import decode_round
+from shared.domain.monitor.slots import Visit
+from shared.domain.target.target_identity import mask_target
+from shared.domain.target.targets import Target
+from shared.storage.job.attempt_store import AttemptStore
+from shared.storage.job.job_status_store import JobStatusStore
+from shared.storage.sample.sample_store import JobSample, SampleStore
 from shared.vault import NoSecretKeyError, UnreadableSecretError
 
 router = APIRouter(tags=["jobs"])

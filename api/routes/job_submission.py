@@ -18,9 +18,9 @@ from api.problems import ProblemError, invalid_input
 from api.schemas.jobs import JobView, ValidView
 from api.services import ApiServices, principal_of, services_of
 from api.waiting import WaitersFullError
-from shared.domain.job_status import status_of
-from shared.domain.jobs import NewJob
-from shared.domain.submissions import (
+from shared.domain.job.job_status import status_of
+from shared.domain.job.jobs import NewJob
+from shared.domain.job.submissions import (
     Accepted,
     KeyReused,
     ParentUnknown,

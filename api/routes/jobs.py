@@ -19,9 +19,9 @@ from api.problems import ProblemError
 from api.schemas.jobs import JobPage, JobView
 from api.schemas.queries import CancelQuery, JobListQuery, labels_of, limit_of
 from api.services import ApiServices, services_of
-from shared.domain.job_status import JobFilter, status_of
-from shared.services.job_control import CancelOutcome
-from shared.storage.job_status_store import JobStatusStore
+from shared.domain.job.job_status import JobFilter, status_of
+from shared.services.job.job_control import CancelOutcome
+from shared.storage.job.job_status_store import JobStatusStore
 
 router = APIRouter(tags=["jobs"])
 

@@ -15,7 +15,7 @@ from api.schemas.limits import LIMIT_BODY, LimitKey, LimitListQuery, LimitPage, 
 from api.schemas.queries import limit_of
 from api.services import services_of
 from api.validation import read_model
-from shared.storage.limit_store import LimitStatus, LimitStore
+from shared.storage.fleet.limit_store import LimitStatus, LimitStore
 
 router = APIRouter(tags=["limits"])
 

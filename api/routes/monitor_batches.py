@@ -28,7 +28,7 @@ from api.schemas.monitor_changes import (
 )
 from api.services import principal_of, services_of
 from api.validation import MAX_ERRORS, read_model, refuse_nul
-from shared.domain.monitor_changes import (
+from shared.domain.monitor.monitor_changes import (
     Changed,
     ChangeResult,
     CreateMonitor,
@@ -42,7 +42,7 @@ from shared.domain.monitor_changes import (
     PutMonitor,
     Unchanged,
 )
-from shared.services.monitors import ChangesRefusedError
+from shared.services.monitor.monitors import ChangesRefusedError
 
 router = APIRouter(tags=["monitors"])
 

@@ -19,12 +19,12 @@ from api.routes.job_submission import answer_accepted, count_result, refusal_of
 from api.routes.monitors import MONITOR_PATH
 from api.schemas.jobs import JobView
 from api.services import principal_of, services_of
-from shared.domain.heartbeats import HeartbeatTarget
-from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, JobKind, NewJob
-from shared.domain.rounds import encode_round
-from shared.domain.slots import Visit
-from shared.domain.submissions import Accepted, Submission
-from shared.domain.target_documents import document_of
+from shared.domain.heartbeat.heartbeats import HeartbeatTarget
+from shared.domain.job.jobs import DEFAULT_MAX_ATTEMPTS, JobKind, NewJob
+from shared.domain.job.submissions import Accepted, Submission
+from shared.domain.monitor.rounds import encode_round
+from shared.domain.monitor.slots import Visit
+from shared.domain.monitor.target_documents import document_of
 from shared.telemetry import current_trace
 from shared.vault import NoSecretKeyError
 

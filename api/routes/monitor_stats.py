@@ -17,11 +17,11 @@ from api.schemas.monitor_samples import MonitorSamplePage, sample_json
 from api.schemas.queries import MonitorSampleQuery, MonitorStatsRequest, limit_of
 from api.schemas.stats import MonitorStatsView, monitor_answer_json
 from api.services import ApiServices, services_of
-from shared.domain.monitor_samples import SeriesInfo, ShownSample
-from shared.domain.sample_columns import microseconds_of, moment_at
-from shared.storage.rollup_state import read_rollup_state
-from shared.storage.sample_reading import SampleWindow, coherent_reading
-from shared.storage.shown_samples import ShownSampleStore
+from shared.domain.sample.monitor_samples import SeriesInfo, ShownSample
+from shared.domain.sample.sample_columns import microseconds_of, moment_at
+from shared.storage.sample.rollup_state import read_rollup_state
+from shared.storage.sample.sample_reading import SampleWindow, coherent_reading
+from shared.storage.sample.shown_samples import ShownSampleStore
 
 router = APIRouter(tags=["monitors"])
 

@@ -25,7 +25,7 @@ from api.schemas.monitors import MonitorDetailView, MonitorListQuery, MonitorPag
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
 from api.validation import read_json, refuse_nul
-from shared.domain.monitor_changes import (
+from shared.domain.monitor.monitor_changes import (
     CreateMonitor,
     DeleteMonitor,
     Done,
@@ -36,9 +36,9 @@ from shared.domain.monitor_changes import (
     PutMonitor,
     Unchanged,
 )
-from shared.domain.selectors import parse_selector
-from shared.storage.monitor_filter import MonitorFilter
-from shared.storage.monitor_store import MonitorStatus, MonitorStore
+from shared.domain.monitor.selectors import parse_selector
+from shared.storage.monitor.monitor_filter import MonitorFilter
+from shared.storage.monitor.monitor_store import MonitorStatus, MonitorStore
 
 router = APIRouter(tags=["monitors"])
 

@@ -14,7 +14,7 @@ from api.problems import ProblemError, not_found
 from api.schemas.pings import PingListQuery, PingPage, ping_json
 from api.schemas.queries import limit_of
 from api.services import services_of
-from shared.storage.ping_store import KEPT_PINGS, PingStore
+from shared.storage.heartbeat.ping_store import KEPT_PINGS, PingStore
 
 router = APIRouter(tags=["heartbeats"])
 

@@ -21,10 +21,10 @@ from api.schemas.queues import (
 )
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
-from shared.domain.jobs import JobKind
-from shared.domain.queues import decide_intake, forecast_drain
-from shared.domain.scaling import decide_scaling
-from shared.services.queues import QueueReading
+from shared.domain.fleet.queues import decide_intake, forecast_drain
+from shared.domain.fleet.scaling import decide_scaling
+from shared.domain.job.jobs import JobKind
+from shared.services.fleet.queues import QueueReading
 
 router = APIRouter(tags=["queues"])
 

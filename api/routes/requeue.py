@@ -21,12 +21,12 @@ from api.schemas.jobs import JobView
 from api.schemas.requeue import BULK_REQUEUE, REQUEUE, RequeuePreview
 from api.services import principal_of, services_of
 from api.validation import read_model
-from shared.domain.job_status import status_of
-from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, Job, JobKind, NewJob
-from shared.domain.requeue import RequeueOrder
-from shared.domain.submissions import Accepted, Submission
-from shared.services.requeue import RequeueOutcome
-from shared.services.requeue_work import order_json
+from shared.domain.job.job_status import status_of
+from shared.domain.job.jobs import DEFAULT_MAX_ATTEMPTS, Job, JobKind, NewJob
+from shared.domain.job.requeue import RequeueOrder
+from shared.domain.job.submissions import Accepted, Submission
+from shared.services.job.requeue import RequeueOutcome
+from shared.services.job.requeue_work import order_json
 
 router = APIRouter(tags=["requeue"])
 

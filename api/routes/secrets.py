@@ -24,7 +24,7 @@ from api.schemas.secrets import (
 )
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
-from shared.storage.secret_store import NamingMonitor, SecretStore
+from shared.storage.secret.secret_store import NamingMonitor, SecretStore
 from shared.vault import NoSecretKeyError
 
 router = APIRouter(tags=["secrets"])

@@ -14,7 +14,7 @@ from api.problems import invalid_input
 from api.schemas.queries import MonitorStatsRequest, StatsRequest, WindowQuery, labels_of
 from api.schemas.stats import StatsView, answer_json
 from api.services import ApiServices, services_of
-from shared.domain.statistics import GroupBy, StatsAnswer, StatsQuery, StatsQueryError, UnknownMetricError
+from shared.domain.sample.statistics import GroupBy, StatsAnswer, StatsQuery, StatsQueryError, UnknownMetricError
 
 router = APIRouter(tags=["statistics"])
 

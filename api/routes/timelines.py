@@ -13,10 +13,10 @@ from api.openapi import problems
 from api.paging import json_response
 from api.schemas.timelines import TimelineView, WaitsQuery, WaitsView, timeline_json, wait_json
 from api.services import services_of
-from shared.domain.timeline import timeline_of
-from shared.domain.waits import sum_up
-from shared.storage.statistics_store import limited_reading
-from shared.storage.timeline_store import TimelineStore
+from shared.domain.job.timeline import timeline_of
+from shared.domain.job.waits import sum_up
+from shared.storage.job.timeline_store import TimelineStore
+from shared.storage.sample.statistics_store import limited_reading
 
 router = APIRouter(tags=["jobs"])
 

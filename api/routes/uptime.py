@@ -23,8 +23,8 @@ from api.schemas.uptime import (
     uptime_json,
 )
 from api.services import services_of
-from shared.domain.uptime import Span, Window
-from shared.services.uptime import WINDOWS
+from shared.domain.monitor.uptime import Span, Window
+from shared.services.monitor.uptime import WINDOWS
 
 router = APIRouter(tags=["uptime"])
 

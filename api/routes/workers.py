@@ -24,7 +24,7 @@ from api.schemas.workers import (
     worker_json,
 )
 from api.services import services_of
-from shared.domain.workers import WorkerOrder
+from shared.domain.fleet.workers import WorkerOrder
 
 router = APIRouter(tags=["workers"])
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schemas.jobs import View
-from shared.domain.capacity import Capacity, CapacityFigures, CapacityLimit
+from shared.domain.monitor.capacity import Capacity, CapacityFigures, CapacityLimit
 
 
 class CapacityView(View):

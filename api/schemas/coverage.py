@@ -9,10 +9,10 @@ from pydantic import Field
 from api.schemas.jobs import View
 from api.schemas.monitors import SelectorTerm
 from api.schemas.queries import LONGEST_WINDOW, Cursor, QueryModel
-from shared.domain.coverage import Coverage, CoverageAnswer, CoverageOrder, MonitorCoverage
 from shared.domain.durations import Duration
-from shared.domain.monitors import GroupName
-from shared.domain.slots import GapReason
+from shared.domain.monitor.coverage import Coverage, CoverageAnswer, CoverageOrder, MonitorCoverage
+from shared.domain.monitor.monitors import GroupName
+from shared.domain.monitor.slots import GapReason
 
 
 class CoverageQuery(QueryModel):

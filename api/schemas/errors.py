@@ -10,8 +10,8 @@ from api.schemas.jobs import View
 from api.schemas.queries import QueryModel
 from api.schemas.requeue import Fingerprint
 from shared.domain.durations import Duration
-from shared.domain.error_groups import ErrorGroup, GroupVersions
-from shared.domain.jobs import JobKind
+from shared.domain.job.error_groups import ErrorGroup, GroupVersions
+from shared.domain.job.jobs import JobKind
 
 LONGEST_WINDOW = timedelta(days=366)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.jobs import AttemptOutcome, BlockReason, JobKind, JobState
-from shared.domain.outcome import Outcome
+from shared.domain.job.jobs import AttemptOutcome, BlockReason, JobKind, JobState
+from shared.domain.target.outcome import Outcome
 
 
 class View(BaseModel):

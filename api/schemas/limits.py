@@ -11,9 +11,9 @@ from api.schemas.job_keys import JobKey
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.durations import Duration, format_duration
-from shared.domain.limits import Limit, Rate
+from shared.domain.fleet.limits import Limit, Rate
 from shared.domain.numbers import WHOLE
-from shared.storage.limit_store import LimitStatus
+from shared.storage.fleet.limit_store import LimitStatus
 
 MOST_RUNNING = 1_000_000
 MOST_STARTS = 100_000

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 
 from api.schemas.monitors import MonitorKind
 from api.schemas.queries import LabelTerm, QueryModel, labels_of
-from shared.domain.jobs import JobKind, JobState
+from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.live_filters import LiveFilter, LiveType
-from shared.domain.monitors import GroupName
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.monitors import GroupName
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 MAX_IDS = 1_000
 _KINDS = tuple(str(kind) for kind in (*get_args(MonitorKind), *JobKind))

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.schemas.jobs import View
 from api.schemas.monitors import MonitorSelection
-from shared.domain.monitor_changes import MAX_CHANGES
-from shared.domain.monitors import MonitorSpec
+from shared.domain.monitor.monitor_changes import MAX_CHANGES
+from shared.domain.monitor.monitors import MonitorSpec
 
 
 class MonitorSelectionBody(MonitorSelection):

@@ -11,8 +11,8 @@ from api.schemas.jobs import View
 from api.schemas.monitors import MONITOR_SPEC
 from api.validation import MAX_ERRORS, mistakes_of
 from shared.domain.forms import PRINTABLE
-from shared.domain.monitor_plans import Change, MonitorPlan
-from shared.domain.monitors import MonitorSpec
+from shared.domain.monitor.monitor_plans import Change, MonitorPlan
+from shared.domain.monitor.monitors import MonitorSpec
 
 MAX_WANTED = 20_000
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schemas.jobs import View
-from shared.domain.monitor_samples import ShownSample
-from shared.domain.outcome import Outcome
+from shared.domain.sample.monitor_samples import ShownSample
+from shared.domain.target.outcome import Outcome
 
 
 class MonitorSampleView(View):

@@ -9,9 +9,9 @@ from pydantic import Field, TypeAdapter
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.forms import LABEL_SELECTOR, PRINTABLE
-from shared.domain.monitors import GroupName, MonitorSpec
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.monitors import GroupName, MonitorSpec
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 MonitorKind = Literal["http", "database", "file", "heartbeat"]
 SelectorTerm = Annotated[

@@ -10,9 +10,9 @@ from api.schemas.jobs import View
 from api.schemas.monitors import MonitorSelection
 from api.schemas.queries import Cursor
 from shared.domain.forms import MONITOR_GROUPING
-from shared.domain.outcome import Outcome
-from shared.domain.overview import OverviewGroup, Totals
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.overview import OverviewGroup, Totals
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 
 class OverviewQuery(MonitorSelection):

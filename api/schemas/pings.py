@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.ping_keys import PingKey
-from shared.domain.pings import PingKind
-from shared.storage.ping_store import KEPT_PINGS, KeptPing
+from shared.domain.heartbeat.ping_keys import PingKey
+from shared.domain.heartbeat.pings import PingKind
+from shared.storage.heartbeat.ping_store import KEPT_PINGS, KeptPing
 
 
 class PingListQuery(QueryModel):

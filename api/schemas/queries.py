@@ -11,7 +11,7 @@ from api.schemas.job_keys import JobKey
 from api.schemas.moments import Moment
 from shared.domain.durations import Duration
 from shared.domain.forms import LABEL, PERCENTILES, SAMPLE_GROUPING
-from shared.domain.jobs import JobKind, JobState
+from shared.domain.job.jobs import JobKind, JobState
 
 LabelTerm = Annotated[str, Field(pattern=LABEL, examples=["team:web"])]
 """One label, name and value."""

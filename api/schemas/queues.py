@@ -7,10 +7,10 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.schemas.jobs import View
-from shared.domain.jobs import BlockReason, JobKind
+from shared.domain.fleet.queues import Forecast, ForecastReason, QueueFigures, QueueSettings
+from shared.domain.fleet.scaling import LimitedBy, Scaling, ScalingReason
+from shared.domain.job.jobs import BlockReason, JobKind
 from shared.domain.numbers import WHOLE
-from shared.domain.queues import Forecast, ForecastReason, QueueFigures, QueueSettings
-from shared.domain.scaling import LimitedBy, Scaling, ScalingReason
 
 QueueName = Annotated[JobKind, Path(description="The kind of the jobs in it.")]
 

@@ -10,10 +10,9 @@ from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.submissions import MAX_ATTEMPTS, MAX_DELAY
 from shared.domain.durations import Duration
-from shared.domain.fingerprints import FINGERPRINT
-from shared.domain.jobs import PRIORITIES, JobState
-from shared.domain.numbers import WHOLE
-from shared.domain.requeue import (
+from shared.domain.job.fingerprints import FINGERPRINT
+from shared.domain.job.jobs import PRIORITIES, JobState
+from shared.domain.job.requeue import (
     MAX_REQUEUED,
     MAX_STEP,
     Canary,
@@ -21,7 +20,8 @@ from shared.domain.requeue import (
     RequeueFilter,
     RequeueOrder,
 )
-from shared.domain.targets import Labels
+from shared.domain.numbers import WHOLE
+from shared.domain.target.targets import Labels
 
 MAX_STEPS = 10
 _TEXT: JsonDict = {"type": "string"}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.forms import SECRET_NAME
-from shared.storage.secret_store import SecretEntry
+from shared.storage.secret.secret_store import SecretEntry
 
 MAX_VALUE = 10_000
 

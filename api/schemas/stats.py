@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from api.schemas.jobs import View
-from shared.domain.statistics import Figures, StatsAnswer, StatsItem
-from shared.domain.summary import Summary
+from shared.domain.sample.statistics import Figures, StatsAnswer, StatsItem
+from shared.domain.sample.summary import Summary
 
 
 class FiguresView(View):

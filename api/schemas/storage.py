@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schemas.jobs import View
-from shared.services.storage_cap import StorageReport
+from shared.services.sample.storage_cap import StorageReport
 
 
 class ResolutionView(View):

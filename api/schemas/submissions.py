@@ -9,12 +9,12 @@ from pydantic.config import JsonDict
 
 from api.schemas.job_keys import JobKey
 from api.schemas.moments import Moment
+from shared.domain.channel.notifications import Channel, CompletionWebhook, Message
 from shared.domain.durations import Duration
-from shared.domain.jobs import DEFAULT_MAX_ATTEMPTS, DEFAULT_PRIORITY, PRIORITIES, JobKind
-from shared.domain.notifications import Channel, CompletionWebhook, Message
+from shared.domain.job.jobs import DEFAULT_MAX_ATTEMPTS, DEFAULT_PRIORITY, PRIORITIES, JobKind
+from shared.domain.job.submissions import OnConflict
 from shared.domain.numbers import WHOLE
-from shared.domain.submissions import OnConflict
-from shared.domain.targets import Labels, Target
+from shared.domain.target.targets import Labels, Target
 
 MAX_TARGETS = 1000
 MAX_BATCH = 1000

@@ -9,9 +9,9 @@ from pydantic import Field
 from api.schemas.jobs import View
 from api.schemas.queries import QueryModel
 from shared.domain.durations import Duration
-from shared.domain.jobs import JobKind
-from shared.domain.timeline import Timeline, TimeSegment
-from shared.domain.waits import WaitFigures
+from shared.domain.job.jobs import JobKind
+from shared.domain.job.timeline import Timeline, TimeSegment
+from shared.domain.job.waits import WaitFigures
 
 LONGEST_WINDOW = timedelta(days=366)
 _MILLISECOND = timedelta(milliseconds=1)

@@ -10,8 +10,8 @@ from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.forms import UPTIME_WINDOWS
-from shared.domain.standing import MonitorState
-from shared.domain.uptime import Span, Uptime
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.monitor.uptime import Span, Uptime
 
 
 class UptimeQuery(QueryModel):

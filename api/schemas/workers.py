@@ -9,10 +9,10 @@ from pydantic import Field
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.egress_canary import EgressState
-from shared.domain.jobs import JobKind
-from shared.domain.queues import queue_name
-from shared.domain.workers import HeldJob, Liveness, Worker, WorkerOrder, WorkerState
+from shared.domain.fleet.queues import queue_name
+from shared.domain.fleet.workers import HeldJob, Liveness, Worker, WorkerOrder, WorkerState
+from shared.domain.job.jobs import JobKind
+from shared.domain.target.egress_canary import EgressState
 
 WORKER_ID = r"[A-Za-z0-9._-]{1,253}:[0-9]{1,10}:[0-9a-f]{6}"
 """Host, process id and a random part; a path that goes on behind it means something else."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from shared.domain.observation import Observation
-from shared.domain.targets import TargetModel
+from shared.domain.target.observation import Observation
+from shared.domain.target.targets import TargetModel
 
 Target_contra = TypeVar("Target_contra", bound=TargetModel, contravariant=True)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from shared.domain.dsn import DatabaseAddress, parse_dsn
-from shared.domain.observation import Fault, Observation
-from shared.domain.targets import DatabaseTarget
+from shared.domain.target.dsn import DatabaseAddress, parse_dsn
+from shared.domain.target.observation import Fault, Observation
+from shared.domain.target.targets import DatabaseTarget
 
 REMEMBERED_DATABASES = 10_000
 LEAST_RATE_SECONDS = 0.1

@@ -11,10 +11,10 @@ from shared.collectors.deadline import Deadline
 from shared.collectors.file_opening import FileFaultError, FoundFile, find_file, told_as_faults
 from shared.collectors.file_reading import NewLines, compute_checksum, count_matches, take_mark
 from shared.collectors.mount_threads import MountThreads, MountUnresponsiveError
-from shared.domain.file_marks import FileMark, FileMarks, MarksUnavailableError
-from shared.domain.observation import Blame, Fault, Observation
-from shared.domain.patterns import compile_pattern
-from shared.domain.targets import FileTarget
+from shared.domain.target.file_marks import FileMark, FileMarks, MarksUnavailableError
+from shared.domain.target.observation import Blame, Fault, Observation
+from shared.domain.target.patterns import compile_pattern
+from shared.domain.target.targets import FileTarget
 
 _WORK_SHARE = 0.9
 """Of the timeout, what reading may take; the rest is for a thread to come back before its mount is called dead."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from shared.collectors.deadline import Deadline
 from shared.collectors.file_opening import FileFaultError, FoundFile
-from shared.domain.file_marks import FINGERPRINT_BYTES, FileMark
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.file_marks import FINGERPRINT_BYTES, FileMark
+from shared.domain.target.observation import Blame, Fault
 
 CHUNK_BYTES = 1 << 20
 MAX_CHECKSUM_BYTES = 1 << 30

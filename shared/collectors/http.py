@@ -6,8 +6,8 @@ from email.message import Message
 from typing import Any
 
 from shared.clock import Clock, utc_now
-from shared.domain.observation import Fault, Observation
-from shared.domain.targets import HttpTarget
+from shared.domain.target.observation import Fault, Observation
+from shared.domain.target.targets import HttpTarget
 from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest, Trace

@@ -14,8 +14,8 @@ from shared.collectors.byte_meter import MAX_ANSWER_BYTES, ByteMeter
 from shared.collectors.database import DatabaseAnswer, DatabaseFailure, Question, TransactionCount
 from shared.collectors.deadline import Deadline
 from shared.collectors.postgresql_faults import classify, find_refusal
-from shared.domain.dsn import DatabaseAddress
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.dsn import DatabaseAddress
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.dialling import Dialler
 from shared.transport.trust import find_ca_file
 

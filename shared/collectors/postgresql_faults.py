@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from shared.domain.dsn import DatabaseAddress
-from shared.domain.masking import MASK
-from shared.domain.observation import Blame, Fault
+from shared.domain.secret.masking import MASK
+from shared.domain.target.dsn import DatabaseAddress
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.dialling import dial_fault
 
 _MESSAGE_CHARACTERS = 300

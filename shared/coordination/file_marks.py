@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.domain.file_marks import FileMark, MarksUnavailableError
+from shared.domain.target.file_marks import FileMark, MarksUnavailableError
 
 KEPT = timedelta(days=30)
 """How long a file's mark outlives its last look; who looks more seldom starts at the end again."""

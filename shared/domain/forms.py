@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shared.domain.secret_references import NAME_PATTERN
+from shared.domain.secret.secret_references import NAME_PATTERN
 
 _NAME = "[a-zA-Z_][a-zA-Z0-9_]{0,62}"
 _VALUE = r"[^\x00-\x1f\x7f]{0,200}"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.domain.leases import JobChange
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.job.leases import JobChange
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

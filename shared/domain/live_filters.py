@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from shared.domain.leases import JobChange
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
 
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 STREAM = "tocsin:live"
 FIELD = b"b"

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.domain.jobs import Failure
-from shared.domain.notifications import Message
+from shared.domain.channel.notifications import Message
+from shared.domain.job.jobs import Failure
 
 Channel_contra = TypeVar("Channel_contra", bound=BaseModel, contravariant=True)
 

@@ -14,10 +14,10 @@ from uuid import UUID
 import aiosmtplib
 
 from shared.clock import Clock, utc_now
-from shared.domain.egress import EgressPolicy
-from shared.domain.jobs import Failure
-from shared.domain.notifications import EmailChannel, Message
-from shared.domain.observation import Fault
+from shared.domain.channel.notifications import EmailChannel, Message
+from shared.domain.job.jobs import Failure
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.observation import Fault
 from shared.notifiers.base import Delivery
 from shared.notifiers.mail import MailServer, compose, parse_recipient, parse_smtp_url
 from shared.notifiers.mail_failures import classify_error, classify_refusals

@@ -9,7 +9,7 @@ from html import escape
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from shared.domain.notifications import Message
+from shared.domain.channel.notifications import Message
 from shared.transport.urls import ascii_host
 
 DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}

@@ -6,9 +6,9 @@ from typing import Any
 
 import aiosmtplib
 
-from shared.domain.jobs import Failure
-from shared.domain.masking import MASK
-from shared.domain.observation import Fault
+from shared.domain.job.jobs import Failure
+from shared.domain.secret.masking import MASK
+from shared.domain.target.observation import Fault
 from shared.notifiers.mail import MailServer
 
 _PERMANENT = range(500, 600)

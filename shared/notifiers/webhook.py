@@ -8,10 +8,10 @@ import orjson
 from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
-from shared.domain.channel_identity import channel_secrets_of
-from shared.domain.jobs import Failure
-from shared.domain.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
-from shared.domain.secrets import scrub
+from shared.domain.channel.channel_identity import channel_secrets_of
+from shared.domain.channel.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
+from shared.domain.job.jobs import Failure
+from shared.domain.secret.secrets import scrub
 from shared.notifiers.base import Delivery
 from shared.notifiers.retry_after import parse_retry_after
 from shared.telemetry import with_traceparent

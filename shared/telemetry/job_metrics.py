@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
-from shared.domain.jobs import AttemptOutcome, JobKind
-from shared.domain.leases import JobEnd
+from shared.domain.job.jobs import AttemptOutcome, JobKind
+from shared.domain.job.leases import JobEnd
 
 # From an idle worker's few milliseconds to half an hour of work or of standing in line.
 _SECONDS = (

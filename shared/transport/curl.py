@@ -5,7 +5,7 @@ import time
 
 import pycurl
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.curl_options import find_bad_header, pin, prepare, secure
 from shared.transport.curl_results import conclude
 from shared.transport.curl_transfer import Transfer

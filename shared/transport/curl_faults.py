@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pycurl
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.dialling import dial_fault
 
 LATE_MS = 100.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pycurl
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.curl_transfer import Transfer
 from shared.transport.http_exchange import HttpRequest
 from shared.transport.urls import Location

@@ -6,7 +6,7 @@ from ssl import cert_time_to_seconds
 
 import pycurl
 
-from shared.domain.observation import Fault
+from shared.domain.target.observation import Fault
 from shared.transport.curl_faults import Failure, classify
 from shared.transport.curl_transfer import Transfer
 from shared.transport.dialling import blocked, dial_fault

@@ -6,7 +6,7 @@ from typing import Any
 
 import pycurl
 
-from shared.domain.egress import Denied
+from shared.domain.target.egress import Denied
 from shared.transport.dialling import Dialler
 from shared.transport.http_head import read_headers
 

@@ -5,8 +5,8 @@ import errno
 import socket
 from typing import NamedTuple
 
-from shared.domain.egress import Allowed, Denied, EgressPolicy, decide_egress
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.egress import Allowed, Denied, EgressPolicy, decide_egress
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.resolver import Resolver
 
 OWN_ERRNOS = frozenset(

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shared.domain.observation import Blame
+from shared.domain.target.observation import Blame
 
 READ_LIMIT_BYTES = 1024 * 1024
 """The most that is read of a body, counted after inflating; what is longer is cut, which is no fault."""

@@ -9,8 +9,8 @@ import select
 import socket
 from collections.abc import Callable
 
-from shared.domain.egress import Denied
-from shared.domain.observation import Fault
+from shared.domain.target.egress import Denied
+from shared.domain.target.observation import Fault
 from shared.transport.dialling import Dialler, blocked, dial_fault
 from shared.transport.http_answer import AnswerReader
 from shared.transport.http_exchange import HttpAnswer

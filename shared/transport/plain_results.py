@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pycurl
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.curl_faults import Failure, classify
 from shared.transport.curl_results import stage_of
 from shared.transport.dialling import dial_fault

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.observation import Fault
+from shared.domain.target.observation import Fault
 from shared.transport.http_exchange import HttpFault, Trace
 
 

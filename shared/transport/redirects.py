@@ -2,7 +2,7 @@
 
 from urllib.parse import urljoin
 
-from shared.domain.observation import Fault
+from shared.domain.target.observation import Fault
 from shared.transport.http_exchange import HttpAnswer, HttpRequest
 from shared.transport.urls import Location, parse_location
 

@@ -22,8 +22,8 @@ from aiodns.error import (
     DNSError,
 )
 
-from shared.domain.addresses import parse_address
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.addresses import parse_address
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.urls import ascii_host
 
 REMEMBERED_SECONDS = 3.0

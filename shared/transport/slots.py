@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 
 OPENING_SECONDS = 0.25
 """How long a connection counts as being opened: what is still silent then takes no processor from the others."""

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-from shared.domain.addresses import parse_address
+from shared.domain.target.addresses import parse_address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")

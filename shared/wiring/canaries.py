@@ -1,9 +1,9 @@
 """The canaries of a worker as the settings name them: connected to, or asked over HTTP."""
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.egress_canary import Canary, parse_canaries
-from shared.domain.observation import Fault
-from shared.services.egress_canary import ASK_SECONDS, Ask, EgressCanary
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.egress_canary import Canary, parse_canaries
+from shared.domain.target.observation import Fault
+from shared.services.target.egress_canary import ASK_SECONDS, Ask, EgressCanary
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.http_exchange import HttpFault, HttpRequest

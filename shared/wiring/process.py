@@ -8,12 +8,12 @@ from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
 from shared.events import JobEvents, Orders
 from shared.live_events import LiveEvents
-from shared.services.announcer import Announcer
-from shared.services.fleet import Fleet
-from shared.services.job_control import JobControl
-from shared.services.job_submission import JobSubmission
-from shared.services.requeue import Requeue
-from shared.services.statistics import Statistics
+from shared.services.fleet.fleet import Fleet
+from shared.services.job.announcer import Announcer
+from shared.services.job.job_control import JobControl
+from shared.services.job.job_submission import JobSubmission
+from shared.services.job.requeue import Requeue
+from shared.services.sample.statistics import Statistics
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
 from shared.task_queue import Doorbell, TaskQueue

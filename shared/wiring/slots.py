@@ -1,6 +1,6 @@
 """How many jobs of each kind one worker process runs at once."""
 
-from shared.domain.jobs import JobKind
+from shared.domain.job.jobs import JobKind
 from shared.settings import Settings
 
 REQUEUE_SLOTS = 2

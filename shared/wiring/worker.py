@@ -13,41 +13,41 @@ from shared.collectors.file import FileCollector
 from shared.collectors.registry import build_collectors
 from shared.coordination.breaker import Breaker
 from shared.coordination.file_marks import MarksInRedis
-from shared.domain.egress import EgressPolicy
-from shared.domain.jobs import JobKind
-from shared.domain.looks import TakenLook
-from shared.domain.steps import StepHook, no_hook
-from shared.domain.storage_cap import parse_size
+from shared.domain.job.jobs import JobKind
+from shared.domain.job.steps import StepHook, no_hook
+from shared.domain.monitor.looks import TakenLook
+from shared.domain.sample.storage_cap import parse_size
+from shared.domain.target.egress import EgressPolicy
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
-from shared.services.collect_work import CollectWork
-from shared.services.collection import Collection
-from shared.services.compaction import Compaction
-from shared.services.egress_blame import with_canary
-from shared.services.egress_canary import EgressCanary
-from shared.services.heartbeats import Heartbeats
-from shared.services.holds import Holds
-from shared.services.job_execution import JobExecution, JobWork
-from shared.services.job_recovery import JobRecovery
-from shared.services.job_secrets import JobSecrets, UnsealedWork
-from shared.services.leases import Leases
-from shared.services.notify_work import NotifyWork
-from shared.services.partitions import SampleRetention, keep_partitions
-from shared.services.recorder import Recorder
-from shared.services.requeue_work import RequeueWork
-from shared.services.retention import Retention
-from shared.services.ring_repair import CountRepairs, RingRepair, count_nothing
-from shared.services.rollups import Rollups
-from shared.services.round_targets import RoundTargets
-from shared.services.round_upkeep import RoundUpkeep
-from shared.services.round_work import RoundWork
-from shared.services.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
-from shared.services.secrets import SecretValues
-from shared.services.silence import Silence
-from shared.services.storage_cap import StorageCap
-from shared.services.vitals import Vitals
+from shared.services.fleet.vitals import Vitals
+from shared.services.heartbeat.heartbeats import Heartbeats
+from shared.services.job.holds import Holds
+from shared.services.job.job_execution import JobExecution, JobWork
+from shared.services.job.job_recovery import JobRecovery
+from shared.services.job.job_secrets import JobSecrets, UnsealedWork
+from shared.services.job.leases import Leases
+from shared.services.job.notify_work import NotifyWork
+from shared.services.job.requeue_work import RequeueWork
+from shared.services.job.retention import Retention
+from shared.services.job.ring_repair import CountRepairs, RingRepair, count_nothing
+from shared.services.monitor.recorder import Recorder
+from shared.services.monitor.round_targets import RoundTargets
+from shared.services.monitor.round_upkeep import RoundUpkeep
+from shared.services.monitor.round_work import RoundWork
+from shared.services.monitor.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
+from shared.services.monitor.silence import Silence
+from shared.services.sample.compaction import Compaction
+from shared.services.sample.partitions import SampleRetention, keep_partitions
+from shared.services.sample.rollups import Rollups
+from shared.services.sample.storage_cap import StorageCap
+from shared.services.secret.secrets import SecretValues
+from shared.services.target.collect_work import CollectWork
+from shared.services.target.collection import Collection
+from shared.services.target.egress_blame import with_canary
+from shared.services.target.egress_canary import EgressCanary
 from shared.settings import Settings
-from shared.storage.series_store import SeriesDirectory
+from shared.storage.sample.series_store import SeriesDirectory
 from shared.telemetry.look_metrics import note_lag
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler

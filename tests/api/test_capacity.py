@@ -6,9 +6,9 @@ import httpx2
 from schedule_bench import SECOND, watch
 
 from api.schemas.capacity import CapacityView
-from shared.domain.workers import WorkerReport, WorkerState
+from shared.domain.fleet.workers import WorkerReport, WorkerState
 from shared.storage.database import Database
-from shared.storage.worker_store import WorkerStore
+from shared.storage.fleet.worker_store import WorkerStore
 
 
 async def test_capacity_adds_up_what_is_scheduled_and_done(client: httpx2.AsyncClient, database: Database) -> None:

@@ -5,7 +5,7 @@ import pytest
 from schedule_bench import SECOND, scheduling, turn_clock, watch, work_off
 
 from api.schemas.coverage import CoveragePage
-from shared.domain.slots import GapReason
+from shared.domain.monitor.slots import GapReason
 from shared.storage.database import Database
 
 COVERAGE = "/api/v1/coverage"

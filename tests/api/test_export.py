@@ -12,7 +12,7 @@ import pytest
 from packed_data import MONITOR, NOW, OTHER, START, WHOLE, pack_all, plant_samples
 
 from api.services import ApiServices
-from shared.services.export import Export, ExportQuestion
+from shared.services.sample.export import Export, ExportQuestion
 from shared.storage.database import Database
 
 PATH = "/api/v1/export/samples"

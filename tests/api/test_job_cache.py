@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from api.job_cache import TTL_SECONDS, JobCache
 from api.job_entry import JobEntry
-from shared.domain.jobs import JobKind, JobState
+from shared.domain.job.jobs import JobKind, JobState
 
 JOB = str(uuid4())
 

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from api.job_entry import entry_of, retry_after_seconds
-from shared.domain.job_status import JobStatus, is_past_keeping, status_of
-from shared.domain.jobs import JobKind, JobState, NewJob
-from shared.services.job_intake import as_submitted
+from shared.domain.job.job_status import JobStatus, is_past_keeping, status_of
+from shared.domain.job.jobs import JobKind, JobState, NewJob
+from shared.services.job.job_intake import as_submitted
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STATUS: JobStatus = status_of(

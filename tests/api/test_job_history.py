@@ -8,9 +8,9 @@ import pytest
 from sample_data import NOON, make_series, sample
 
 from api.schemas.jobs import AttemptPage, JobSpecView, SamplePage
-from shared.domain.outcome import Outcome
+from shared.domain.target.outcome import Outcome
 from shared.storage.database import Database
-from shared.storage.sample_store import SampleStore
+from shared.storage.sample.sample_store import SampleStore
 
 SECOND = timedelta(seconds=1)
 SECRETS = [

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from api.services import ApiServices
 from shared.domain.access import Scope
-from shared.domain.jobs import JobState
-from shared.domain.leases import JobChange
-from shared.services.job_submission import OverloadedError
+from shared.domain.job.jobs import JobState
+from shared.domain.job.leases import JobChange
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.database import Database
 
 TARGET = {"kind": "http", "url": "https://shop.example/health", "timeout": "5s", "labels": {"team": "web"}}

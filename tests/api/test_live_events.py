@@ -18,11 +18,11 @@ from redis.asyncio import Redis
 from api.access_log import AccessLog
 from api.live import connection, sse, subscription
 from shared.domain.access import Scope
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState, StateChange
+from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.target.outcome import Outcome
 from shared.live_events import STREAM, LiveEvents
 from shared.live_events.wire import FIELD, encode_batch
 from shared.storage.database import Database

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from api.access_log import AccessLog
 from api.live import connection, socket, socket_route
 from shared.clock import utc_now
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.leases import JobChange
 from shared.domain.live import StateTold
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
 from shared.live_events import LiveEvents
 
 

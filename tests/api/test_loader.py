@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from api.loader import Loader
-from shared.services.job_submission import OverloadedError
+from shared.services.job.job_submission import OverloadedError
 from shared.storage.errors import StorageUnavailableError
 
 

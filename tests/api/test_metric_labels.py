@@ -18,10 +18,10 @@ from api.hot_path import JOB_ROUTE, WAIT_ROUTE
 from api.job_entry import JOBS_PATH
 from api.metrics import _METHODS
 from api.services import ApiServices
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.dispatch import RepairReason
-from shared.domain.jobs import AttemptOutcome, BlockReason, Failure, JobKind, JobState
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.dispatch import RepairReason
+from shared.domain.job.jobs import AttemptOutcome, BlockReason, Failure, JobKind, JobState
+from shared.domain.job.leases import ClaimedJob
 from shared.storage.database import Database
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 

@@ -7,8 +7,8 @@ from secret_keys import SECRET_KEY
 from worker_site import open_site, worker_process
 
 from api.services import ApiServices
-from shared.domain.jobs import JobKind
-from shared.domain.rounds import decode_round
+from shared.domain.job.jobs import JobKind
+from shared.domain.monitor.rounds import decode_round
 from shared.storage.database import Database
 from shared.vault import Vault
 

@@ -11,8 +11,8 @@ from packed_data import MONITOR, NOW, OTHER, START, STEP, WHOLE, pack_all, plant
 
 from api.schemas.monitor_samples import MonitorSamplePage, MonitorSampleView
 from api.schemas.stats import MonitorStatsView, StatsView
-from shared.domain.outcome import Outcome
-from shared.domain.samples import Sample
+from shared.domain.sample.samples import Sample
+from shared.domain.target.outcome import Outcome
 from shared.storage.database import Database
 
 PATH = f"/api/v1/monitors/{MONITOR}"

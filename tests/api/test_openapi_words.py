@@ -11,7 +11,7 @@ from api.schemas.monitor_plans import MonitorApplyBody, MonitorPlanBody
 from api.schemas.pings import PingKeyBody
 from api.schemas.secrets import SecretBody
 from api.schemas.submissions import JobSubmissionBody
-from shared.domain.monitors import MonitorSpec
+from shared.domain.monitor.monitors import MonitorSpec
 
 MODELS: dict[str, Any] = {
     "MonitorSpec": MonitorSpec,

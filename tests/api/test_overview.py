@@ -11,10 +11,10 @@ from monitor_data import MonitorData, monitor_id_of, plant_monitors, random_moni
 
 from api.schemas.overview import OverviewGroupsView, OverviewView
 from api.services import ApiServices
-from shared.domain.beats import Beat, pack_beats
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState, StateChange
-from shared.services.overview import Overview
+from shared.domain.monitor.beats import Beat, pack_beats
+from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.target.outcome import Outcome
+from shared.services.monitor.overview import Overview
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.slow_queries import SlowQueries

@@ -8,9 +8,9 @@ from api_client import ADMIN_KEY, MakeServices, OpenClient
 from heartbeat_site import HeartbeatSite
 
 from api.services import ApiServices
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
 from shared.storage.database import Database
-from shared.storage.ping_store import PingStore
+from shared.storage.heartbeat.ping_store import PingStore
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from heartbeat_site import HeartbeatSite
 
 from api.schemas.pings import CreatedPingKeyView, PingKeyPage, PingPage
 from shared.domain.access import Scope
-from shared.domain.pings import PingKind
+from shared.domain.heartbeat.pings import PingKind
 from shared.storage.database import Database
 
 KEYS = "/api/v1/ping-keys"

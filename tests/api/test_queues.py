@@ -12,7 +12,7 @@ from api.services import ApiServices
 from shared.clock import utc_now
 from shared.domain.access import Scope
 from shared.storage.database import Database
-from shared.storage.job_store import JobStore
+from shared.storage.job.job_store import JobStore
 
 NOTIFY = "/api/v1/queues/notify"
 JOB = {

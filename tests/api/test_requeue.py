@@ -14,11 +14,11 @@ from api.schemas.jobs import ChildPage, JobView
 from api.schemas.requeue import RequeuePreview
 from api.schemas.timelines import TimelineView, WaitsView
 from shared.clock import utc_now
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.fingerprints import fingerprint_of
-from shared.domain.jobs import Failure, Job, JobKind
-from shared.domain.leases import ClaimedJob
-from shared.services.requeue_work import RequeueWork
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.fingerprints import fingerprint_of
+from shared.domain.job.jobs import Failure, Job, JobKind
+from shared.domain.job.leases import ClaimedJob
+from shared.services.job.requeue_work import RequeueWork
 from shared.storage.database import Database
 
 BROKEN = Failure("rejected", "the receiver answered 400", is_permanent=True)

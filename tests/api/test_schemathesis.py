@@ -12,7 +12,7 @@ from api_client import ADMIN_KEY
 from api_process import ApiProcess, api_process
 from jsonschema_rs import validator_for
 
-from shared.domain.targets import TARGET_KINDS
+from shared.domain.target.targets import TARGET_KINDS
 
 HERE = Path(__file__).parent
 MAX_EXAMPLES = "25"

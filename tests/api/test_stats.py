@@ -10,7 +10,7 @@ from api.routes.stats import question_of
 from api.schemas.queries import StatsRequest
 from api.schemas.stats import StatsView
 from api.services import ApiServices
-from shared.domain.statistics import StatsQuery, StatsTimeoutError
+from shared.domain.sample.statistics import StatsQuery, StatsTimeoutError
 from shared.storage.database import Database
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

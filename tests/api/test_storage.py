@@ -4,7 +4,7 @@ import httpx2
 from packed_data import START, pack_all, plant_samples
 
 from api.schemas.storage import StorageView
-from shared.domain.segments import DAY, floor_to
+from shared.domain.sample.segments import DAY, floor_to
 from shared.storage.database import Database
 
 

@@ -5,7 +5,7 @@ import pytest
 from monitor_data import MonitorData, monitor_id_of, plant_monitors
 
 from api.schemas.uptime import MonitorUptimesView, StateTimelinePage
-from shared.domain.standing import MonitorState, StateChange
+from shared.domain.monitor.standing import MonitorState, StateChange
 from shared.storage.database import Database
 
 MONITOR = monitor_id_of(1)

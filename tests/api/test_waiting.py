@@ -15,8 +15,8 @@ from api.exchange import Exchange, put_exchange
 from api.hot_path import HotPath
 from api.services import ApiServices
 from api.waiting import WaitersFullError, Waiting
-from shared.domain.jobs import JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobState
+from shared.domain.job.leases import JobChange
 from shared.storage.database import Database
 
 JOB = {"kind": "collect", "targets": [{"kind": "file", "path": "/var/log/app.log"}]}

@@ -10,13 +10,13 @@ from starlette.types import ASGIApp
 
 from shared.clock import utc_now
 from shared.domain.access import Scope
-from shared.domain.jobs import Ring
-from shared.domain.workers import WorkerState
-from shared.services.vitals import Vitals
+from shared.domain.fleet.workers import WorkerState
+from shared.domain.job.jobs import Ring
+from shared.services.fleet.vitals import Vitals
 from shared.storage.database import Database
-from shared.storage.job_store import QUEUE_OF, JobStore
-from shared.storage.lease_store import LeaseStore
-from shared.storage.worker_store import WorkerStore
+from shared.storage.fleet.worker_store import WorkerStore
+from shared.storage.job.job_store import QUEUE_OF, JobStore
+from shared.storage.job.lease_store import LeaseStore
 
 PATH = "/api/v1/workers"
 THIRTY_SECONDS = timedelta(seconds=30)

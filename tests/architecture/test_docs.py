@@ -15,10 +15,10 @@ from api.problem_kinds import KINDS
 from cli.keys import keys
 from cli.main import app
 from shared.collectors.postgresql_faults import _CODES
-from shared.domain.jobs import TRANSITIONS, AttemptOutcome, JobState
-from shared.domain.kinds import METRICS, PLACEHOLDERS
-from shared.domain.leases import RescueReason
-from shared.domain.targets import DatabaseTarget, FileTarget, HttpTarget, TargetModel
+from shared.domain.job.jobs import TRANSITIONS, AttemptOutcome, JobState
+from shared.domain.job.leases import RescueReason
+from shared.domain.target.kinds import METRICS, PLACEHOLDERS
+from shared.domain.target.targets import DatabaseTarget, FileTarget, HttpTarget, TargetModel
 from shared.settings import Settings
 from shared.telemetry import job_metrics  # noqa: F401 - its series are looked at
 from shared.transport.curl_faults import _TLS
@@ -59,7 +59,7 @@ def is_row(text: str, name: str) -> bool:
 
 def codes_of(class_name: str, *folders: str) -> set[str]:
     """The first argument of each `Fault(…)` or `Failure(…)` in the folders that is a plain text."""
-    files = chain.from_iterable(Path("shared", folder).glob("*.py") for folder in folders)
+    files = chain.from_iterable(Path("shared", folder).rglob("*.py") for folder in folders)
     return set(chain.from_iterable(codes_in(ast.parse(file.read_text()), class_name) for file in files))
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.heartbeats import HeartbeatTarget
-from shared.domain.kinds import METRICS
-from shared.domain.silence import DEAF_AFTER
-from shared.storage.ping_store import KEPT_PINGS
+from shared.domain.heartbeat.heartbeats import HeartbeatTarget
+from shared.domain.heartbeat.silence import DEAF_AFTER
+from shared.domain.target.kinds import METRICS
+from shared.storage.heartbeat.ping_store import KEPT_PINGS
 
 PAGE = Path("docs/heartbeats.md").read_text()
 
@@ -17,7 +17,7 @@ def codes() -> set[str]:
     """The codes of looks: texts in the two modules that decide what pings and silence mean."""
     found = set()
     for name in ("pings", "silence"):
-        for node in ast.walk(ast.parse(Path(f"shared/domain/{name}.py").read_text())):
+        for node in ast.walk(ast.parse(Path(f"shared/domain/heartbeat/{name}.py").read_text())):
             match node:
                 case ast.Call(func=ast.Name(id="Look"), args=[_, _, _, ast.Constant(value=str(code)), *_]):
                     found.add(code)

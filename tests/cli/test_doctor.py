@@ -14,9 +14,9 @@ from redis import Redis
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from shared.domain.workers import WorkerReport, WorkerState
+from shared.domain.fleet.workers import WorkerReport, WorkerState
 from shared.storage.database import Database, create_engine
-from shared.storage.worker_store import WorkerStore
+from shared.storage.fleet.worker_store import WorkerStore
 
 Doctor = Callable[..., Result]
 WORKER = WorkerReport(
@@ -156,7 +156,7 @@ def test_a_repair_that_never_comes_fails_the_drill(
     doctor: Doctor, worker: None, fresh_database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that reports itself but does no upkeep: exit code 1, the cases are named, nothing is left."""
-    monkeypatch.setattr("shared.services.drill.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("shared.services.fleet.drill.PATIENCE_SECONDS", 0.2)
     result = doctor("--drill")
     assert result.exit_code == 1
     assert "repaired by 1 living worker" in result.stdout

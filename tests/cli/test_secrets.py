@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cli.secrets import EXIT_INCOMPLETE, EXIT_REFUSED, secrets
 from shared.storage.database import Database
-from shared.storage.secret_store import SecretStore
+from shared.storage.secret.secret_store import SecretStore
 from shared.vault import Vault, new_key
 
 OLD, NEW = new_key(), new_key()

@@ -16,11 +16,11 @@ from shared.clock import utc_now
 from shared.collectors.base import Collectors
 from shared.collectors.file import FileCollector
 from shared.collectors.registry import build_collectors
-from shared.domain.egress import EgressPolicy
-from shared.domain.file_marks import MarksInMemory
-from shared.domain.kinds import IMPLIED_CONDITIONS, METRICS, PLACEHOLDERS, PRESENCE
-from shared.domain.observation import Blame, Observation
-from shared.domain.targets import TARGET_KINDS, Target
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.file_marks import MarksInMemory
+from shared.domain.target.kinds import IMPLIED_CONDITIONS, METRICS, PLACEHOLDERS, PRESENCE
+from shared.domain.target.observation import Blame, Observation
+from shared.domain.target.targets import TARGET_KINDS, Target
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver

@@ -13,9 +13,9 @@ from sqlalchemy import make_url
 from cli.embedded import ServerUrls
 from shared.collectors.database import DatabaseCollector
 from shared.collectors.postgresql import PostgresqlDriver
-from shared.domain.egress import EgressPolicy
-from shared.domain.observation import Blame, Observation
-from shared.domain.targets import DatabaseTarget
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.observation import Blame, Observation
+from shared.domain.target.targets import DatabaseTarget
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver
 

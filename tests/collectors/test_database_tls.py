@@ -12,8 +12,8 @@ import trustme
 
 from shared.collectors.database import DatabaseCollector
 from shared.collectors.postgresql import PostgresqlDriver, _context
-from shared.domain.egress import EgressPolicy
-from shared.domain.targets import DatabaseTarget
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.targets import DatabaseTarget
 from shared.transport.dialling import Dialler
 from shared.transport.resolver import Resolver
 

@@ -14,9 +14,9 @@ import pytest
 from shared.collectors.file import FileCollector
 from shared.collectors.file_opening import FileFaultError, find_file, resolve_below
 from shared.collectors.mount_threads import THREADS_PER_MOUNT, MountTable, MountThreads, MountUnresponsiveError
-from shared.domain.file_marks import FileMark, MarksInMemory, MarksUnavailableError
-from shared.domain.observation import Blame
-from shared.domain.targets import FileTarget
+from shared.domain.target.file_marks import FileMark, MarksInMemory, MarksUnavailableError
+from shared.domain.target.observation import Blame
+from shared.domain.target.targets import FileTarget
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

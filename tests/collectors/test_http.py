@@ -10,11 +10,11 @@ import trustme
 from http_servers import always, answer, hang, serve
 
 from shared.collectors.http import HttpCollector
-from shared.domain.judgement import expect, judge
-from shared.domain.kinds import METRICS, PLACEHOLDERS
-from shared.domain.observation import Blame, Observation
-from shared.domain.outcome import Outcome
-from shared.domain.targets import HttpTarget
+from shared.domain.target.judgement import expect, judge
+from shared.domain.target.kinds import METRICS, PLACEHOLDERS
+from shared.domain.target.observation import Blame, Observation
+from shared.domain.target.outcome import Outcome
+from shared.domain.target.targets import HttpTarget
 from shared.transport.curl import CurlClient
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.coordination.file_marks import MarksInRedis
-from shared.domain.file_marks import FileMark, MarksUnavailableError
+from shared.domain.target.file_marks import FileMark, MarksUnavailableError
 
 MARK = FileMark(inode=7, offset=120, size=130, beginning="ab")
 

@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import LiveFilter, LiveType, MonitorFacts
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 
 MONITOR, JOB, OTHER = uuid4(), uuid4(), uuid4()
 AT = datetime(2026, 11, 21, tzinfo=UTC)

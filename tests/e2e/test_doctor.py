@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from worker_site import PATIENCE_SECONDS, worker_process
 
 from shared.storage.database import Database, create_engine
-from shared.storage.worker_store import WorkerStore
+from shared.storage.fleet.worker_store import WorkerStore
 
 
 async def alive_worker(database_url: str) -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from worker_site import PATIENCE_SECONDS, worker_process
 
 from shared.domain.live import StateTold
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
 from shared.live_events import STREAM
 from shared.live_events.wire import FIELD, decode_batch
 

@@ -4,10 +4,10 @@ from job_bench import Bench, new_job
 from redis.asyncio import Redis
 from worker_site import ended, open_site, submit, worker_process
 
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.requeue import Canary, RequeueFilter, RequeueOrder
-from shared.services.job_submission import Accepted, Submission
-from shared.services.requeue_work import order_json
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.requeue import Canary, RequeueFilter, RequeueOrder
+from shared.services.job.job_submission import Accepted, Submission
+from shared.services.job.requeue_work import order_json
 from shared.storage.database import Database, create_engine
 
 

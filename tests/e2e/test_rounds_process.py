@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from round_site import RoundSite, add_monitor
 from worker_site import PATIENCE_SECONDS, open_site, worker_process
 
-from shared.domain.rounds import decode_round
-from shared.domain.schedules import Schedule, phase_of
+from shared.domain.monitor.rounds import decode_round
+from shared.domain.monitor.schedules import Schedule, phase_of
 from shared.storage.database import Database, create_engine
 
 SECOND = timedelta(seconds=1)

@@ -13,11 +13,11 @@ from schedule_bench import SECOND, watch
 from worker_site import worker_process
 
 from shared.clock import utc_now
-from shared.domain.coverage import Coverage, CoverageOrder
-from shared.services.coverage import CoverageService
-from shared.storage.coverage_store import CoverageQuestion
+from shared.domain.monitor.coverage import Coverage, CoverageOrder
+from shared.services.monitor.coverage import CoverageService
 from shared.storage.database import Database, create_engine
-from shared.storage.monitor_filter import MonitorFilter
+from shared.storage.monitor.coverage_store import CoverageQuestion
+from shared.storage.monitor.monitor_filter import MonitorFilter
 
 MONITORS = 20
 PATIENCE_SECONDS = 120

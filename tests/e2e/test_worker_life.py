@@ -12,10 +12,10 @@ from job_bench import Bench
 from redis.asyncio import Redis
 from worker_site import PATIENCE_SECONDS, Site, ended, open_site, submit, worker_process
 
-from shared.domain.jobs import JobState
-from shared.domain.workers import Worker, WorkerOrder, WorkerState
+from shared.domain.fleet.workers import Worker, WorkerOrder, WorkerState
+from shared.domain.job.jobs import JobState
 from shared.events import Orders
-from shared.services.fleet import Fleet, WorkerDetail
+from shared.services.fleet.fleet import Fleet, WorkerDetail
 from shared.storage.database import Database, create_engine
 
 COLLECT = "tocsin:collect"

@@ -16,7 +16,7 @@ from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
 from cli.migrate import migrate
 from shared.broker import connect_redis
-from shared.domain.jobs import Job
+from shared.domain.job.jobs import Job
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
 

@@ -12,7 +12,7 @@ from job_bench import Bench
 from redis.asyncio import Redis
 from worker_site import PATIENCE_SECONDS, Site, count_samples, ended, open_site, submit, worker_process
 
-from shared.domain.jobs import JobState
+from shared.domain.job.jobs import JobState
 from shared.storage.database import Database, create_engine
 
 

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from shared.domain.jobs import JobKind, JobState
-from shared.domain.leases import JobChange
+from shared.domain.job.jobs import JobKind, JobState
+from shared.domain.job.leases import JobChange
 from shared.domain.live import LiveEvent, SampleTold, StateTold
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.outcome import Outcome
 from shared.live_events import STREAM, Batch, LiveEvents, publisher
 from shared.live_events.wire import FIELD, decode_batch, encode_batch
 

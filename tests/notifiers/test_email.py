@@ -12,8 +12,8 @@ from http_servers import serve_raw
 from mail_servers import serve_mail
 from pydantic import SecretStr
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.notifications import EmailChannel, Message
+from shared.domain.channel.notifications import EmailChannel, Message
+from shared.domain.target.egress import EgressPolicy
 from shared.notifiers import email as email_module
 from shared.notifiers.email import EmailNotifier
 from shared.notifiers.mail import parse_smtp_url

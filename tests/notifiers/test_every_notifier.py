@@ -11,8 +11,8 @@ from http_servers import always, answer, serve
 from mail_servers import serve_mail
 from pydantic import BaseModel, TypeAdapter
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.notifications import Channel, EmailChannel, Message, WebhookChannel
+from shared.domain.channel.notifications import Channel, EmailChannel, Message, WebhookChannel
+from shared.domain.target.egress import EgressPolicy
 from shared.notifiers.base import Notifier
 from shared.notifiers.registry import build_notifiers
 from shared.transport.curl import CurlClient

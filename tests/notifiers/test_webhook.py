@@ -12,8 +12,8 @@ from http_servers import Seen, always, answer, hang, serve
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.notifications import Message, WebhookChannel
+from shared.domain.channel.notifications import Message, WebhookChannel
+from shared.domain.target.egress import EgressPolicy
 from shared.notifiers import webhook as webhook_module
 from shared.notifiers.retry_after import LONGEST, parse_retry_after
 from shared.notifiers.webhook import WebhookNotifier

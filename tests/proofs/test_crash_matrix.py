@@ -15,9 +15,9 @@ from proving import StartVictim, all_ended, hurried_upkeep
 from chaos.ground import Ground, Weather
 from chaos.ledger import read_records, reckon
 from chaos.witness import Witness
-from shared.domain.jobs import JobKind, NewJob
-from shared.domain.steps import Step
-from shared.services.job_submission import Submission
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.domain.job.steps import Step
+from shared.services.job.job_submission import Submission
 from shared.settings import Settings
 from worker.main import serve
 

@@ -16,7 +16,7 @@ from proving import LEASE_SECONDS, PATIENCE_SECONDS, StartVictim, all_ended, hur
 from chaos.ground import Ground
 from chaos.ledger import read_records, reckon
 from chaos.witness import Witness
-from shared.domain.jobs import Job, JobKind
+from shared.domain.job.jobs import Job, JobKind
 from shared.settings import Settings
 
 

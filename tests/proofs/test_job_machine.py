@@ -22,9 +22,9 @@ from job_model import TERMINAL, Hand, JobModel, ModelJob
 from job_world import KIND, LIMIT_KEY, MAX_RUNNING, QUEUE, JobWorld
 
 from shared.clock import utc_now
-from shared.domain.jobs import JobState, Ring
-from shared.services.job_submission import Accepted, Submission
-from shared.services.requeue import RequeueOutcome
+from shared.domain.job.jobs import JobState, Ring
+from shared.services.job.job_submission import Accepted, Submission
+from shared.services.job.requeue import RequeueOutcome
 
 ResultT = TypeVar("ResultT")
 

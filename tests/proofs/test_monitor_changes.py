@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from chaos.slot_records import read_watched
 from chaos.slots import reckon_slots
-from shared.domain.monitor_changes import (
+from shared.domain.monitor.monitor_changes import (
     ChangeResult,
     CreateMonitor,
     Deleted,
@@ -28,9 +28,9 @@ from shared.domain.monitor_changes import (
     PatchMonitor,
     PauseMonitor,
 )
-from shared.domain.monitors import MonitorSpec
-from shared.domain.observation import Blame, Fault, Observation
-from shared.services.monitors import Monitors
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.target.observation import Blame, Fault, Observation
+from shared.services.monitor.monitors import Monitors
 from shared.vault import Vault
 
 SECOND = timedelta(seconds=1)

@@ -12,8 +12,8 @@ from round_site import add_monitor
 
 from chaos.slot_records import read_watched
 from chaos.slots import SlotReckoning, reckon_slots
-from shared.domain.observation import Observation
-from shared.domain.schedules import Schedule
+from shared.domain.monitor.schedules import Schedule
+from shared.domain.target.observation import Observation
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

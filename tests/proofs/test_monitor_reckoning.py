@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from chaos.slots import Missed, SlotReckoning, Watched, reckon_slots
-from shared.domain.schedules import Schedule, phase_of
+from shared.domain.monitor.schedules import Schedule, phase_of
 
 MONITOR = UUID("6b1f2d0c-0000-4000-8000-000000000001")
 SECOND = 1000

@@ -11,8 +11,8 @@ from monitor_world import monitor_world
 from redis.asyncio import Redis
 from round_site import add_monitor
 
-from shared.domain.observation import Blame, Fault, Observation
-from shared.domain.standing import MonitorState
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.target.observation import Blame, Fault, Observation
 
 SECOND = timedelta(seconds=1)
 BEGIN = datetime(2026, 6, 1, 23, 59, tzinfo=UTC)

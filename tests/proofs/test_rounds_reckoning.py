@@ -13,12 +13,12 @@ from job_bench import Bench, ring_of
 from redis.asyncio import Redis
 from round_site import RoundSite, add_monitor, slot_now
 
-from shared.domain.jobs import AttemptOutcome
-from shared.domain.observation import Blame, Fault, Observation
-from shared.domain.outcome import OUTCOME_OF_CODE
-from shared.domain.schedules import Schedule, phase_of
-from shared.domain.slots import Visit
-from shared.domain.standing import STATE_OF_CODE, Look, MonitorState, Standing, StateChange, fold
+from shared.domain.job.jobs import AttemptOutcome
+from shared.domain.monitor.schedules import Schedule, phase_of
+from shared.domain.monitor.slots import Visit
+from shared.domain.monitor.standing import STATE_OF_CODE, Look, MonitorState, Standing, StateChange, fold
+from shared.domain.target.observation import Blame, Fault, Observation
+from shared.domain.target.outcome import OUTCOME_OF_CODE
 from shared.storage.database import Database
 
 MINUTE = timedelta(minutes=1)
@@ -88,7 +88,7 @@ async def test_states_are_what_the_stored_samples_make_of_them(
     bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each slot is in two or three rounds, and as many workers run them at once; one slot of each monitor is missed."""
-    monkeypatch.setattr("shared.services.round_work.LEAST_PATIENCE", 24 * 60 * MINUTE)
+    monkeypatch.setattr("shared.services.monitor.round_work.LEAST_PATIENCE", 24 * 60 * MINUTE)
     random = Random(seed)
     site = RoundSite(bench, {"file": Fickle(random)})
     begin = slot_now(-(SLOTS + 2) * 60)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from http_servers import always, answer, serve
 
-from shared.domain.egress_canary import EgressState
+from shared.domain.target.egress_canary import EgressState
 from shared.transport.resolver import Resolver
 from shared.wiring.canaries import Canaries
 

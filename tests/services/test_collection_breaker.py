@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 
 from shared.coordination.breaker import THRESHOLD, Breaker
-from shared.domain.observation import Fault, Observation
-from shared.domain.outcome import Outcome, Reading
-from shared.domain.targets import HttpTarget
-from shared.services.collection import Collection
+from shared.domain.target.observation import Fault, Observation
+from shared.domain.target.outcome import Outcome, Reading
+from shared.domain.target.targets import HttpTarget
+from shared.services.target.collection import Collection
 
 TARGET = HttpTarget.model_validate({"kind": "http", "url": "http://dead.example/"})
 

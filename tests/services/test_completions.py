@@ -7,14 +7,14 @@ from http_servers import always, answer, serve
 from job_bench import Bench, ring_of
 from standardwebhooks import Webhook
 
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import Failure, Job, JobKind, JobState, Ring
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import Failure, Job, JobKind, JobState, Ring
+from shared.domain.job.leases import ClaimedJob
 from shared.notifiers.webhook import WebhookNotifier
-from shared.services.notify_work import NotifyWork
-from shared.storage.completion_store import CompletionStore
+from shared.services.job.notify_work import NotifyWork
 from shared.storage.errors import StorageUnavailableError
-from shared.storage.lease_store import LeaseStore
+from shared.storage.job.completion_store import CompletionStore
+from shared.storage.job.lease_store import LeaseStore
 from shared.transport.curl import CurlClient
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -118,7 +118,7 @@ async def test_an_end_that_is_rolled_back_is_not_told(bench: Bench, monkeypatch:
 
     monkeypatch.setattr(CompletionStore, "add_for", fail_once)
     monkeypatch.setattr(LeaseStore, "end_if_leased", look_first)
-    monkeypatch.setattr("shared.services.job_execution.RETRY_SECONDS", 0)
+    monkeypatch.setattr("shared.services.job.job_execution.RETRY_SECONDS", 0)
     await execution.run(ring_of(job))
     assert seen == [(JobState.RUNNING, 0)] * 2
     assert len(await children(bench, job)) == 1

@@ -16,8 +16,8 @@ from api.front import Front
 from api.gate import Gate
 from api.metrics import ApiMetrics
 from shared.clock import utc_now
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.leases import ClaimedJob
 from shared.services.access import Access
 from shared.settings import Settings
 from shared.storage.errors import StorageUnavailableError

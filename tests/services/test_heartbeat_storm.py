@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from heartbeat_site import HeartbeatSite
 
-from shared.domain.monitor_changes import CreateMonitor, DeleteMonitor, PatchMonitor, PauseMonitor
-from shared.domain.monitors import MonitorSpec
-from shared.domain.ping_delivery import Door, PingAddress, PingAnswer
-from shared.domain.pings import PingKind
-from shared.services.monitors import Monitors
+from shared.domain.heartbeat.ping_delivery import Door, PingAddress, PingAnswer
+from shared.domain.heartbeat.pings import PingKind
+from shared.domain.monitor.monitor_changes import CreateMonitor, DeleteMonitor, PatchMonitor, PauseMonitor
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.services.monitor.monitors import Monitors
 from shared.storage.database import Database, create_engine
 from shared.vault import Vault
 

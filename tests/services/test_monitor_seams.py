@@ -12,15 +12,15 @@ from monitor_site import Site, spec
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from shared.domain.monitor_changes import Changed, CreateMonitor, MonitorChange, PatchMonitor, PauseMonitor
-from shared.domain.ping_delivery import Delivery, Door, PingAddress, PingAnswer
-from shared.domain.pings import PingKind
-from shared.domain.slots import Gap, GapReason
-from shared.domain.standing import MonitorState, Standing, StateChange
-from shared.services.heartbeats import Heartbeats
+from shared.domain.heartbeat.ping_delivery import Delivery, Door, PingAddress, PingAnswer
+from shared.domain.heartbeat.pings import PingKind
+from shared.domain.monitor.monitor_changes import Changed, CreateMonitor, MonitorChange, PatchMonitor, PauseMonitor
+from shared.domain.monitor.slots import Gap, GapReason
+from shared.domain.monitor.standing import MonitorState, Standing, StateChange
+from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.storage.database import Database
-from shared.storage.monitor_state_store import MonitorStateStore
-from shared.storage.schedule_store import ScheduleStore
+from shared.storage.monitor.monitor_state_store import MonitorStateStore
+from shared.storage.monitor.schedule_store import ScheduleStore
 
 SECOND = timedelta(seconds=1)
 PATIENCE_SECONDS = 60

@@ -12,14 +12,14 @@ from job_bench import Bench, new_job
 from redis.asyncio import Redis
 
 from shared.clock import utc_now
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import Failure, JobKind, Ring
-from shared.domain.leases import ClaimedJob
-from shared.services.holds import Holds
-from shared.services.retention import Retention
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import Failure, JobKind, Ring
+from shared.domain.job.leases import ClaimedJob
+from shared.services.job.holds import Holds
+from shared.services.job.retention import Retention
 from shared.storage.database import Database, create_engine
-from shared.storage.job_store import JobStore
-from shared.storage.queue_store import QueueStore
+from shared.storage.fleet.queue_store import QueueStore
+from shared.storage.job.job_store import JobStore
 
 NOW = timedelta(0)
 QUEUE = "tocsin:notify"

@@ -9,9 +9,9 @@ from http_servers import Seen, answer, serve
 from job_bench import Bench, ring_of
 from telemetry_receivers import Received, ReceivedSpan, otlp_receiver
 
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import Failure
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import Failure
+from shared.domain.job.leases import ClaimedJob
 from shared.domain.traces import TraceContext, parse_traceparent
 from shared.settings import Settings
 from shared.telemetry import SpanKind, current_trace, is_tracing, span, with_traceparent

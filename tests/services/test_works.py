@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 import pytest
 from job_bench import Bench, new_job, ring_of
 
-from shared.domain.jobs import AttemptOutcome, Failure, JobKind, JobState
-from shared.domain.leases import ClaimedJob
-from shared.domain.notifications import EventMessage, Message
-from shared.domain.observation import Fault, Observation
-from shared.domain.targets import FileTarget
+from shared.domain.channel.notifications import EventMessage, Message
+from shared.domain.job.jobs import AttemptOutcome, Failure, JobKind, JobState
+from shared.domain.job.leases import ClaimedJob
+from shared.domain.target.observation import Fault, Observation
+from shared.domain.target.targets import FileTarget
 from shared.notifiers.base import Delivery
-from shared.services.collect_work import CollectWork
-from shared.services.collection import Collection
-from shared.services.job_submission import Accepted, Submission
-from shared.services.notify_work import NotifyWork
-from shared.storage.series_store import SeriesDirectory
+from shared.services.job.job_submission import Accepted, Submission
+from shared.services.job.notify_work import NotifyWork
+from shared.services.target.collect_work import CollectWork
+from shared.services.target.collection import Collection
+from shared.storage.sample.series_store import SeriesDirectory
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOTIFY = '{"channel": {"kind": "webhook", "url": "https://example.org/"}, "message": {"title": "hello"}}'

@@ -7,11 +7,11 @@ from uuid import uuid4
 from job_bench import new_job
 
 from shared.clock import utc_now
-from shared.domain.jobs import Ring
+from shared.domain.job.jobs import Ring
 from shared.storage.database import Database
-from shared.storage.dispatch_store import DispatchStore
-from shared.storage.job_store import QUEUE_OF, JobStore
-from shared.storage.lease_store import LeaseStore
+from shared.storage.job.dispatch_store import DispatchStore
+from shared.storage.job.job_store import QUEUE_OF, JobStore
+from shared.storage.job.lease_store import LeaseStore
 
 LEASE = timedelta(seconds=30)
 LOCK_WAITS = (

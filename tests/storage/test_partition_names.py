@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.storage.partitions import is_partition
+from shared.storage.sample.partitions import is_partition
 from shared.storage.tables import metadata
 
 

@@ -11,9 +11,9 @@ from job_bench import Bench, ring_of
 from redis.asyncio import Redis
 from silent_proxy import SilentProxy, database_socket_of, database_url_by, silent_proxy
 
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import AttemptOutcome
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import AttemptOutcome
+from shared.domain.job.leases import ClaimedJob
 from shared.storage import database as storage
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError

@@ -8,9 +8,9 @@ from planting import plant
 from sqlalchemy.exc import IntegrityError
 
 from shared.clock import utc_now
-from shared.domain.jobs import TRANSITIONS, JobState
+from shared.domain.job.jobs import TRANSITIONS, JobState
 from shared.storage.database import Database
-from shared.storage.job_store import JobStore
+from shared.storage.job.job_store import JobStore
 
 _COLUMNS = """
     state = $2, finished_at = case when $2 in ('succeeded', 'failed', 'cancelled', 'expired') then now() end,

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 import trustme
 
-from shared.domain.egress import EgressPolicy
+from shared.domain.target.egress import EgressPolicy
 from shared.transport import curl, curl_faults
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler

@@ -8,17 +8,17 @@ import time
 import uvloop
 from arq.worker import func
 
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import JobKind, NewJob
-from shared.domain.leases import ClaimedJob
-from shared.domain.steps import Step, StepHook, no_hook
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import JobKind, NewJob
+from shared.domain.job.leases import ClaimedJob
+from shared.domain.job.steps import Step, StepHook, no_hook
 from shared.log import configure_logging
-from shared.services.collect_work import CollectWork
-from shared.services.job_execution import JobWork
-from shared.services.job_submission import JobSubmission, Submission
+from shared.services.job.job_execution import JobWork
+from shared.services.job.job_submission import JobSubmission, Submission
+from shared.services.target.collect_work import CollectWork
 from shared.settings import Settings
-from shared.storage.job_store import QUEUE_OF
-from shared.storage.series_store import SeriesDirectory
+from shared.storage.job.job_store import QUEUE_OF
+from shared.storage.sample.series_store import SeriesDirectory
 from shared.task_queue import RUN_JOB
 from shared.wiring import ProcessContext
 from shared.wiring.worker import WorkerServices, build_execution

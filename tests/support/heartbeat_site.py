@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 from monitor_data import MonitorData, plant_monitors
 
+from shared.domain.heartbeat.ping_delivery import Delivery, Door, PingAddress, PingAnswer
+from shared.domain.heartbeat.pings import PingKind
 from shared.domain.live import LiveEvent
-from shared.domain.ping_delivery import Delivery, Door, PingAddress, PingAnswer
-from shared.domain.pings import PingKind
-from shared.domain.standing import STATE_OF_CODE, MonitorState, StateChange
-from shared.services.heartbeats import Heartbeats
+from shared.domain.monitor.standing import STATE_OF_CODE, MonitorState, StateChange
+from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.storage.database import Database
-from shared.storage.heartbeat_store import HeartbeatAddress, HeartbeatStore, NewHeartbeat
-from shared.storage.listening_store import ListeningStore
+from shared.storage.heartbeat.heartbeat_store import HeartbeatAddress, HeartbeatStore, NewHeartbeat
+from shared.storage.heartbeat.listening_store import ListeningStore
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

@@ -10,24 +10,24 @@ from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.dispatch import RepairReason
-from shared.domain.jobs import Job, JobKind, NewJob, Ring
-from shared.domain.leases import ClaimedJob
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.dispatch import RepairReason
+from shared.domain.job.jobs import Job, JobKind, NewJob, Ring
+from shared.domain.job.leases import ClaimedJob
 from shared.events import JobEvents, Orders
 from shared.live_events import LiveEvents
-from shared.services.announcer import Announcer
-from shared.services.job_control import JobControl
-from shared.services.job_execution import JobExecution
-from shared.services.job_recovery import JobRecovery
-from shared.services.job_submission import Accepted, JobSubmission, Submission
-from shared.services.leases import Leases
-from shared.services.retention import Retention
-from shared.services.ring_repair import RingRepair
-from shared.services.vitals import Vitals
-from shared.storage.attempt_store import AttemptStore
+from shared.services.fleet.vitals import Vitals
+from shared.services.job.announcer import Announcer
+from shared.services.job.job_control import JobControl
+from shared.services.job.job_execution import JobExecution
+from shared.services.job.job_recovery import JobRecovery
+from shared.services.job.job_submission import Accepted, JobSubmission, Submission
+from shared.services.job.leases import Leases
+from shared.services.job.retention import Retention
+from shared.services.job.ring_repair import RingRepair
 from shared.storage.database import Database
-from shared.storage.job_store import JobStore
+from shared.storage.job.attempt_store import AttemptStore
+from shared.storage.job.job_store import JobStore
 from shared.task_queue import Doorbell, TaskQueue
 
 Work = Callable[[ClaimedJob, ReportProgress], Awaitable[Worked]]

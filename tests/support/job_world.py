@@ -9,16 +9,16 @@ from uuid import UUID
 from job_bench import Bench
 from redis.asyncio import Redis
 
-from shared.domain.attempts import ReportProgress, Worked
-from shared.domain.jobs import AttemptOutcome, Failure, JobKind, Ring
-from shared.domain.leases import ClaimedJob
-from shared.domain.requeue import RequeueChanges
-from shared.services.holds import Holds
-from shared.services.job_execution import JobExecution
-from shared.services.leases import Leases
-from shared.services.requeue import Requeue, RequeueAnswer
+from shared.domain.job.attempts import ReportProgress, Worked
+from shared.domain.job.jobs import AttemptOutcome, Failure, JobKind, Ring
+from shared.domain.job.leases import ClaimedJob
+from shared.domain.job.requeue import RequeueChanges
+from shared.services.job.holds import Holds
+from shared.services.job.job_execution import JobExecution
+from shared.services.job.leases import Leases
+from shared.services.job.requeue import Requeue, RequeueAnswer
 from shared.storage.database import Database, create_engine
-from shared.storage.job_store import QUEUE_OF
+from shared.storage.job.job_store import QUEUE_OF
 from shared.storage.tables import metadata
 
 KIND = JobKind.NOTIFY

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from shared.domain.beats import MAX_BEATS, Beat, pack_beats
-from shared.domain.outcome import Outcome
-from shared.domain.standing import MonitorState, StateChange
+from shared.domain.monitor.beats import MAX_BEATS, Beat, pack_beats
+from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.target.outcome import Outcome
 from shared.storage.database import Database, UnitOfWork
 
 MINUTE = timedelta(minutes=1)

@@ -7,12 +7,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from shared.domain.live import LiveEvent
-from shared.domain.monitor_changes import ChangeResult, CreateMonitor, Made, MonitorChange
-from shared.domain.monitors import MonitorSpec
-from shared.domain.standing import Standing, StateChange
-from shared.services.monitors import Monitors
+from shared.domain.monitor.monitor_changes import ChangeResult, CreateMonitor, Made, MonitorChange
+from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.monitor.standing import Standing, StateChange
+from shared.services.monitor.monitors import Monitors
 from shared.storage.database import Database
-from shared.storage.monitor_state_store import MonitorStateStore, NewState
+from shared.storage.monitor.monitor_state_store import MonitorStateStore, NewState
 from shared.vault import Vault, new_key
 
 

@@ -14,13 +14,13 @@ from round_site import RoundSite
 from schedule_bench import Silence
 from turned_clock import TurnedClock, open_turned
 
-from shared.domain.jobs import Ring
-from shared.domain.observation import Observation
-from shared.domain.scheduling import HORIZON
-from shared.domain.standing import STATE_OF_CODE, MonitorState
-from shared.services.job_execution import JobExecution
-from shared.services.round_upkeep import RoundUpkeep
-from shared.services.scheduling import Scheduling
+from shared.domain.job.jobs import Ring
+from shared.domain.monitor.scheduling import HORIZON
+from shared.domain.monitor.standing import STATE_OF_CODE, MonitorState
+from shared.domain.target.observation import Observation
+from shared.services.job.job_execution import JobExecution
+from shared.services.monitor.round_upkeep import RoundUpkeep
+from shared.services.monitor.scheduling import Scheduling
 from shared.storage.tables import metadata
 
 Finds = Callable[[str, datetime], Observation]

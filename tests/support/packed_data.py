@@ -8,15 +8,15 @@ from monitor_data import MonitorData, monitor_id_of, plant_monitors
 from rollup_model import set_watermark
 from sample_data import NOON, make_series, sample
 
-from shared.domain.outcome import Outcome
-from shared.domain.samples import Sample
-from shared.domain.segments import DAY
-from shared.domain.standing import MonitorState, StateChange
-from shared.services.compaction import Compaction
-from shared.services.rollups import Rollups
+from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.sample.samples import Sample
+from shared.domain.sample.segments import DAY
+from shared.domain.target.outcome import Outcome
+from shared.services.sample.compaction import Compaction
+from shared.services.sample.rollups import Rollups
 from shared.storage.database import Database
-from shared.storage.note_store import NoteStore
-from shared.storage.sample_store import SampleStore
+from shared.storage.sample.note_store import NoteStore
+from shared.storage.sample.sample_store import SampleStore
 
 MINUTE = timedelta(minutes=1)
 START = NOON

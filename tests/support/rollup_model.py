@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from shared.domain.chunk_codec import decode_chunk
-from shared.domain.outcome import OUTCOME_OF_CODE, Outcome
-from shared.domain.sample_columns import moment_at
-from shared.domain.segments import DAY, HOUR, floor_to
-from shared.domain.sketch import Sketch
+from shared.domain.sample.chunk_codec import decode_chunk
+from shared.domain.sample.sample_columns import moment_at
+from shared.domain.sample.segments import DAY, HOUR, floor_to
+from shared.domain.sample.sketch import Sketch
+from shared.domain.target.outcome import OUTCOME_OF_CODE, Outcome
 from shared.storage.database import Database
-from shared.storage.rollup_state import read_rollup_state
+from shared.storage.sample.rollup_state import read_rollup_state
 
 Point = tuple[datetime, Outcome, float | None, bool]
 Key = tuple[int, int, datetime]

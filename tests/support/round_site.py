@@ -14,18 +14,18 @@ from job_bench import Bench, new_job, ring_of
 
 from shared.clock import Clock, utc_now
 from shared.collectors.base import Collectors
-from shared.domain.jobs import AttemptOutcome, Job, JobKind
+from shared.domain.job.jobs import AttemptOutcome, Job, JobKind
 from shared.domain.live import LiveEvent
-from shared.domain.rounds import encode_round
-from shared.domain.schedules import Schedule, phase_of
-from shared.domain.slots import Visit
-from shared.services.collection import Collection
-from shared.services.job_execution import JobExecution
-from shared.services.job_submission import Accepted, Submission
-from shared.services.leases import Leases
-from shared.services.recorder import Recorder
-from shared.services.round_targets import RoundTargets
-from shared.services.round_work import RoundWork
+from shared.domain.monitor.rounds import encode_round
+from shared.domain.monitor.schedules import Schedule, phase_of
+from shared.domain.monitor.slots import Visit
+from shared.services.job.job_execution import JobExecution
+from shared.services.job.job_submission import Accepted, Submission
+from shared.services.job.leases import Leases
+from shared.services.monitor.recorder import Recorder
+from shared.services.monitor.round_targets import RoundTargets
+from shared.services.monitor.round_work import RoundWork
+from shared.services.target.collection import Collection
 from shared.storage.database import Database
 from shared.vault import Vault
 

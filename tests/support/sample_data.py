@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from shared.domain.outcome import Outcome, Reading
-from shared.domain.samples import Sample
+from shared.domain.sample.samples import Sample
+from shared.domain.target.outcome import Outcome, Reading
 from shared.storage.database import Database, UnitOfWork
-from shared.storage.sample_store import SampleStore
-from shared.storage.series_store import SeriesDirectory, SeriesEntry
+from shared.storage.sample.sample_store import SampleStore
+from shared.storage.sample.series_store import SeriesDirectory, SeriesEntry
 
 NOON = datetime(2025, 3, 12, 12, tzinfo=UTC)
 """Long ago: the database's own clock must be past whatever the tests let pass."""

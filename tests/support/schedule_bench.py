@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from shared.domain.jobs import Ring
-from shared.domain.outcome import Outcome
-from shared.domain.rounds import decode_round
-from shared.domain.schedules import Schedule, phase_of
-from shared.domain.slots import Visit
-from shared.services.announcer import Announcer
-from shared.services.scheduling import NoteSchedule, Scheduling, note_nothing
+from shared.domain.job.jobs import Ring
+from shared.domain.monitor.rounds import decode_round
+from shared.domain.monitor.schedules import Schedule, phase_of
+from shared.domain.monitor.slots import Visit
+from shared.domain.target.outcome import Outcome
+from shared.services.job.announcer import Announcer
+from shared.services.monitor.scheduling import NoteSchedule, Scheduling, note_nothing
 from shared.storage.database import Database, UnitOfWork
 
 SECOND = timedelta(seconds=1)

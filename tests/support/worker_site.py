@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from job_bench import Bench, new_job
 from secret_keys import SECRET_KEY
 
-from shared.domain.jobs import Job, JobKind
-from shared.services.job_submission import Accepted, Submission
+from shared.domain.job.jobs import Job, JobKind
+from shared.services.job.job_submission import Accepted, Submission
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 PATIENCE_SECONDS = 60

@@ -7,8 +7,8 @@ import zlib
 import pytest
 from http_servers import Seen, always, answer, hang, serve, serve_raw
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.observation import Blame
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.observation import Blame
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler
 from shared.transport.http_exchange import READ_LIMIT_BYTES, HttpAnswer, HttpFault, HttpRequest

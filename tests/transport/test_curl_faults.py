@@ -5,7 +5,7 @@ import errno
 import pycurl
 import pytest
 
-from shared.domain.observation import Blame
+from shared.domain.target.observation import Blame
 from shared.transport.curl_faults import LATE_MS, Failure, classify
 
 

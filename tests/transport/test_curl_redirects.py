@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from http_servers import Handler, Seen, always, answer, serve
 
-from shared.domain.observation import Blame
+from shared.domain.target.observation import Blame
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
 from shared.transport.redirects import next_request

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from http_servers import always, answer, serve, serve_raw
 
-from shared.domain.observation import Blame
+from shared.domain.target.observation import Blame
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
 

@@ -7,8 +7,8 @@ import socket
 import pytest
 from http_servers import serve_raw
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.observation import Blame, Fault
 from shared.transport.dialling import Dialler, Route, dial_fault
 from shared.transport.resolver import Resolved, Resolver
 

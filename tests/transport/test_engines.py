@@ -6,8 +6,8 @@ import socket
 import pytest
 from http_servers import Seen, always, answer, read_request, serve, serve_raw
 
-from shared.domain.egress import EgressPolicy
-from shared.domain.observation import Blame
+from shared.domain.target.egress import EgressPolicy
+from shared.domain.target.observation import Blame
 from shared.transport import curl
 from shared.transport.curl import CurlClient
 from shared.transport.dialling import Dialler

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.observation import Blame, Fault
+from shared.domain.target.observation import Blame, Fault
 from shared.transport import resolver as resolver_module
 from shared.transport.resolver import Resolved, Resolver
 from shared.transport.urls import ascii_host

@@ -16,7 +16,7 @@ from arq.worker import Worker, func
 from redis.asyncio import Redis
 
 from shared.broker import connect_redis, decode_ring, encode_ring
-from shared.domain.jobs import PRIORITY_STEP, Ring, rank_of
+from shared.domain.job.jobs import PRIORITY_STEP, Ring, rank_of
 from shared.task_queue import RUN_JOB, TaskQueue, wake_key
 from worker import doorbell
 from worker.doorbell import DoorbellWorker

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from shared.clock import utc_now
-from shared.domain.segments import DAY
+from shared.domain.sample.segments import DAY
 from shared.settings import Settings
-from shared.storage.partition_store import PartitionStore
-from shared.storage.partitions import SAMPLES
+from shared.storage.sample.partition_store import PartitionStore
+from shared.storage.sample.partitions import SAMPLES
 from shared.wiring.process import ProcessContext
 from shared.wiring.worker import WorkerServices
 

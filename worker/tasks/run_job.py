@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from shared.domain.jobs import Ring
-from shared.domain.queues import queue_name
-from shared.services.job_execution import JobExecution
+from shared.domain.fleet.queues import queue_name
+from shared.domain.job.jobs import Ring
+from shared.services.job.job_execution import JobExecution
 from worker.metrics import STALE_RINGS
 
 QUEUE_KEY = "queue"

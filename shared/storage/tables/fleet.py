@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, DateTime, Double, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.workers import WorkerOrder, WorkerState
+from shared.domain.fleet.workers import WorkerOrder, WorkerState
 from shared.storage.tables.base import Row
 from shared.storage.tables.jobs import in_list
 

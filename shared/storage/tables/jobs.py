@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.jobs import (
+from shared.domain.job.jobs import (
     DEFAULT_PRIORITY,
     LIVE_STATES,
     TERMINAL_STATES,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.slots import GapReason
+from shared.domain.monitor.slots import GapReason
 from shared.storage.tables.base import Row
 from shared.storage.tables.jobs import in_list
 
@@ -69,10 +69,10 @@ class MonitorRow(Row):
 
 
 class MonitorStateRow(Row):
-    """How a monitor stands (`shared.domain.standing.Standing`), and its latest looks.
+    """How a monitor stands (`shared.domain.monitor.standing.Standing`), and its latest looks.
 
-    `beats` are the latest 50 samples, the newest first: see `shared.domain.beats`. Half of each page is kept free, and
-    no index but the key is touched, so that the next state of a row stays on its page.
+    `beats` are the latest 50 samples, the newest first: see `shared.domain.monitor.beats`. Half of each page is kept
+    free, and no index but the key is touched, so that the next state of a row stays on its page.
     """
 
     __tablename__ = "monitor_states"

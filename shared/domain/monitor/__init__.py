@@ -1,0 +1,1 @@
+"""Monitors, their slots and how they stand."""

@@ -1,0 +1,1 @@
+"""Targets, and what a look at one finds."""

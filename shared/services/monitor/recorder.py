@@ -1,0 +1,81 @@
+"""The recorder of a worker process: what rounds find is written at once, together, while their leases stand."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from shared.domain.live import LiveEvent
+from shared.domain.monitor.looks import TakenLook
+from shared.storage.database import Database
+from shared.storage.errors import StorageUnavailableError
+from shared.storage.group_commit import BufferFullError, GroupCommit
+from shared.storage.monitor.look_store import Looked, LookStore
+
+_log = structlog.get_logger()
+
+Publish = Callable[[Sequence[LiveEvent]], None]
+"""Tells what was committed to whoever watches, in the background; never waited for."""
+
+MAX_PENDING = 20_000
+"""How many results may wait for a commit; beyond it rounds wait, each with a hundred looks at most."""
+MAX_BATCH = 500
+PACE_SECONDS = 0.1
+"""The least time between two flushes: the first result after a quiet time is written at once, and those that trickle in
+share the next flush. A flush of one costs as much CPU as a look."""
+RETRY_SECONDS = 1.0
+LEAST_TRIES = 5
+"""How often a result is tried that something else than the database's absence is in the way of."""
+
+NoteLook = Callable[[TakenLook], None]
+
+
+def note_nothing(_look: TakenLook) -> None:
+    """What a process without metrics counts: nothing."""
+
+
+class Recorder:
+    """Writes results, those that arrive while a flush is in flight together with the next one.
+
+    `note_look` is told of each look that was taken, before it is written.
+    """
+
+    def __init__(self, database: Database, publish: Publish, *, note_look: NoteLook = note_nothing) -> None:
+        self._database = database
+        self._publish = publish
+        self._note_look = note_look
+        self._commits = GroupCommit(
+            self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH, pace_seconds=PACE_SECONDS
+        )
+
+    async def record(self, looked: Looked) -> bool:
+        """Wait until this is committed, however long the database is away; False when the round's lease is lost.
+
+        The end of the wait is the lease's: who holds it cancels the round when it is lost.
+        """
+        if isinstance(looked, TakenLook):
+            self._note_look(looked)
+        failures = 0
+        while True:
+            try:
+                return await self._commits.submit(looked)
+            except (StorageUnavailableError, BufferFullError) as error:
+                _log.warning("look_not_recorded_yet", error=repr(error))
+            except Exception:
+                failures += 1
+                if failures == LEAST_TRIES:
+                    raise
+                _log.warning("look_not_recorded_yet", exc_info=True)
+            await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads workers
+
+    async def drain(self) -> None:
+        """Wait until everything handed in so far is flushed."""
+        await self._commits.drain()
+
+    async def _flush(self, looked: Sequence[Looked]) -> list[bool]:
+        async with self._database.writing() as work:
+            recorded = await LookStore(work).record(looked)
+        if recorded.events:
+            self._publish(recorded.events)
+        return [each.round.lease_token in recorded.rounds for each in looked]
