@@ -63,7 +63,12 @@ class Drill:
             async with self._upkeep() if with_own_upkeep else _nothing():
                 return await self._stage_all()
         finally:
-            await self._remove()
+            removing = asyncio.create_task(self._remove())
+            # Whatever cancels this once more, such as a second Ctrl-C, does not leave half of it there.
+            while not removing.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([removing])
+            await removing
 
     async def _stage_all(self) -> list[DrillResult]:
         vanished = asyncio.create_task(self._stage_vanished())
@@ -168,10 +173,12 @@ class Drill:
         async with self._database.transaction() as work:
             await DrillStore(work).remove([ring.job_id for ring in self._planted])
         keys = [f"{job_key_prefix}{ring.job_id}:{number}" for ring in self._planted for number in (1, 2)]
+        is_empty = False
         for _ in range(REMOVALS):
             await asyncio.sleep(SETTLE_SECONDS)
-            # A ring that was under way may come after its removal.
-            if not await self._redis.unlink(self.queue, wake_key(self.queue), *keys):
+            # A ring that was under way may come after its removal, and so may another one after that.
+            was_empty, is_empty = is_empty, not await self._redis.unlink(self.queue, wake_key(self.queue), *keys)
+            if was_empty and is_empty:
                 return
 
 
