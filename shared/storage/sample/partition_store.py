@@ -35,8 +35,13 @@ class PartitionStore:
         … partition of` would wait for all of them and make all others wait.
         """
         missing = await self._find_missing(partitioning, moments)
+        left = await self._find_detached([span.name for span in missing])
         for span in missing:
-            await self._create(partitioning, span)
+            if span.name not in left:
+                await self._create(partitioning, span)
+            elif left[span.name]:
+                await self._work.run(f"alter table {partitioning.table} detach partition {span.name} finalize")
+            await self._attach(partitioning, span)
         return [span.name for span in missing]
 
     async def ensure(self, partitioning: Partitioning, moments: Collection[datetime]) -> None:
@@ -58,19 +63,35 @@ class PartitionStore:
         spans = partitioning.spans_of(moments)
         # Read from the catalogue itself: `to_regclass` may remember from before the lock that there was no such table.
         rows = await self._work.fetch(
-            "select relname::text from pg_class where relname = any($1::text[])"
-            " and relnamespace = current_schema()::regnamespace",
+            "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+            " where i.inhparent = $1::text::regclass and not i.inhdetachpending and c.relname = any($2::text[])",
+            partitioning.table,
             [span.name for span in spans],
         )
         there = {row[0] for row in rows}
         return [span for span in spans if span.name not in there]
 
+    async def _find_detached(self, names: Collection[str]) -> dict[str, bool]:
+        """Which of the tables are there although nobody sees them in the parent, and whether their detaching hangs.
+
+        A drop that was cut off leaves one. Who asks for it has a use for it: it is attached again with what it holds.
+        """
+        rows = await self._work.fetch(
+            "select c.relname::text as name, coalesce(i.inhdetachpending, false) as is_pending"
+            " from pg_class c left join pg_inherits i on i.inhrelid = c.oid"
+            " where c.relname = any($1::text[]) and c.relnamespace = current_schema()::regnamespace",
+            list(names),
+        )
+        return {row.name: row.is_pending for row in rows}
+
     async def _create(self, partitioning: Partitioning, span: Span) -> None:
+        await self._work.run(f"create table {span.name} (like {partitioning.table} including all)")
+
+    async def _attach(self, partitioning: Partitioning, span: Span) -> None:
         table, column = partitioning.table, partitioning.column
         bounds = f"'{span.start:%Y-%m-%d %H:%M:%S+00}'", f"'{span.end:%Y-%m-%d %H:%M:%S+00}'"
         await self._work.run(
-            f"create table {span.name} (like {table} including all, constraint span"
-            f" check ({column} >= {bounds[0]} and {column} < {bounds[1]}))"
+            f"alter table {span.name} add constraint span check ({column} >= {bounds[0]} and {column} < {bounds[1]})"
         )
         await self._work.run(
             f"alter table {table} attach partition {span.name} for values from ({bounds[0]}) to ({bounds[1]})"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from rollup_model import kept_rollups, set_watermark
 from sample_data import NOON, make_series, record, sample
+from sqlalchemy.exc import DBAPIError
 
 from shared.domain.sample.segments import DAY, HOUR
 from shared.services.sample.partitions import SampleRetention, ensure_partitions
@@ -117,6 +118,43 @@ async def test_a_drop_that_was_cut_off_is_finished(fresh: Database) -> None:
         await work.run("alter table sample detach partition sample_20250312")
     assert await drop_before(fresh, SAMPLES, NOON + DAY) == ["sample_20250312"]
     assert await attached(fresh, SAMPLES) == ["sample_20250313"]
+
+
+async def count_samples(database: Database) -> int:
+    async with database.transaction() as work:
+        count: int = (await work.fetch("select count(*) from sample"))[0][0]
+    return count
+
+
+async def test_a_partition_that_was_left_detached_comes_back_with_what_it_holds(fresh: Database) -> None:
+    """A drop was cut off, and then its time is wanted again: by its name alone it would pass for present."""
+    (series_id,) = await make_series(fresh, "a")
+    await record(fresh, [sample(series_id, NOON)])
+    async with fresh.transaction() as work:
+        await work.run("alter table sample detach partition sample_20250312")
+    await record(fresh, [sample(series_id, NOON + HOUR)])
+    assert await attached(fresh, SAMPLES) == ["sample_20250312"]
+    assert await count_samples(fresh) == 2
+
+
+async def test_a_partition_whose_detaching_hangs_comes_back_too(fresh: Database) -> None:
+    """Readers do not see it any more, though the catalogue still names it as a part."""
+    (series_id,) = await make_series(fresh, "a")
+    await record(fresh, [sample(series_id, NOON)])
+    await leave_detaching(fresh, "sample_20250312")
+    await record(fresh, [sample(series_id, NOON + HOUR)])
+    assert await count_samples(fresh) == 2
+
+
+async def leave_detaching(database: Database, partition: str) -> None:
+    """Detach concurrently, and give up while an open transaction that has read the table holds it up."""
+    async with database.transaction() as reader, database.engine.connect() as plain:
+        await reader.fetch("select count(*) from sample")
+        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.exec_driver_sql("set lock_timeout = '50ms'")
+        with pytest.raises(DBAPIError):
+            await connection.exec_driver_sql(f"alter table sample detach partition {partition} concurrently")
+        await connection.exec_driver_sql("reset lock_timeout")
 
 
 async def test_readers_and_writers_go_on_while_partitions_are_made_and_dropped(fresh: Database) -> None:
