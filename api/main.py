@@ -112,7 +112,7 @@ def _listening_socket(settings: Settings) -> Iterator[socket.socket]:
 
 
 async def _run_server(context: ProcessContext, listener: socket.socket) -> None:
-    services = ApiServices.open(context)
+    services = ApiServices(context)
     app = create_app(
         services, access_log=AccessLog.for_process(context.settings.log_format, context.settings.log_level)
     )

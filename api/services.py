@@ -1,7 +1,6 @@
 """What one API process has once, and how a route gets it."""
 
 import asyncio
-from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -37,6 +36,7 @@ from shared.services.monitor.overview import Overview
 from shared.services.monitor.uptime import UptimeService
 from shared.services.sample.export import Export
 from shared.services.sample.storage_cap import StorageCap
+from shared.settings import Settings
 from shared.tasks import end_tasks
 from shared.wiring import ProcessContext
 from shared.wiring.slots import slots_of
@@ -48,103 +48,65 @@ PARALLEL_BATCHES = 2
 """Batches written at once; each holds a database connection that polls and single submissions need too."""
 
 
-@dataclass(frozen=True)
 class ApiServices:
-    """The process's context and what the API builds on it."""
+    """The process's context and what the API builds on it. Nothing is connected when it is made."""
 
-    context: ProcessContext
-    access: Access
-    authentication: Authentication
-    cursors: Cursors
-    metrics: ApiMetrics
-    reading: JobReading
-    live: LiveHub
-    readiness: Readiness
-    waiting: Waiting
-    census: Census
-    queues: Queues
-    admission: Admission
-    profiling: Profiling
-    capacity: CapacityService
-    coverage: CoverageService
-    uptime: UptimeService
-    overview: Overview
-    kept_answers: KeptAnswers
-    overview_writer: OverviewWriter
-    monitors: Monitors
-    heartbeats: Heartbeats
-    ping_keys: PingKeys
-    ping_keyring: PingKeyring
-    provisioning: Provisioning
-    batch_slots: asyncio.Semaphore
-    storage_cap: StorageCap
-    export: Export
-    export_slots: asyncio.Semaphore
-    job_secrets: JobSecrets
+    def __init__(self, context: ProcessContext) -> None:
+        self.context = context
+        self.metrics = ApiMetrics()
+        self.profiling = Profiling()
+        self.readiness = Readiness(context.database, context.redis)
+        self.cursors = _cursors_of(context.settings)
+        self.access = Access(context.database, clock=context.clock)
+        self.authentication = _authentication_of(context.settings, self.access)
+        self._serve_jobs(context)
+        self._serve_monitors(context)
+        self._serve_heartbeats(context)
+        self._serve_samples(context)
+        self.census = Census(self.queues, self.capacity, self.metrics)
 
-    @classmethod
-    def open(cls, context: ProcessContext) -> "ApiServices":
-        """Make them; nothing is connected yet."""
+    def _serve_jobs(self, context: ProcessContext) -> None:
         settings = context.settings
-        waiting = Waiting(max_waiters=settings.max_waiters)
-        access = Access(context.database, clock=context.clock)
-        metrics = ApiMetrics()
-        ping_keys = PingKeys(context.database, clock=context.clock)
-        monitors = Monitors(context.database, context.vault, tell=context.live.publish_soon)
-        queues = Queues(
+        self.queues = Queues(
             context.database, slots=slots_of(settings), default_limit=settings.queue_limit, clock=context.clock
         )
-        admission = Admission(queues)
-        capacity = CapacityService(context.database, target_slots=settings.target_slots)
-        admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
-        # The database's address is what all API processes of an installation share.
-        secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
-        return cls(
-            context=context,
-            access=access,
-            authentication=Authentication(
-                access,
-                admin_key=admin_key,
-                is_keyless=settings.is_embedded and settings.is_loopback and admin_key is None,
-            ),
-            cursors=Cursors(secret.encode()),
-            metrics=metrics,
-            reading=JobReading(
-                context.database,
-                waiting,
-                clock=context.clock,
-                start_delay=admission.start_delay,
-                keep_days=settings.job_days,
-            ),
-            live=LiveHub(
-                LiveReader(context.redis),
-                MonitorDirectory(context.database),
-                metrics=LiveMetrics(metrics.registry),
-                max_streams=settings.max_streams,
-            ),
-            readiness=Readiness(context.database, context.redis),
-            waiting=waiting,
-            census=Census(queues, capacity, metrics),
-            queues=queues,
-            admission=admission,
-            profiling=Profiling(),
-            capacity=capacity,
-            coverage=CoverageService(context.database, clock=context.clock),
-            uptime=UptimeService(context.database, clock=context.clock),
-            overview=Overview(context.database, clock=context.clock),
-            kept_answers=KeptAnswers(),
-            overview_writer=OverviewWriter(),
-            heartbeats=Heartbeats(context.database, context.live.publish_soon),
-            ping_keys=ping_keys,
-            ping_keyring=PingKeyring(ping_keys),
-            provisioning=Provisioning(monitors),
-            monitors=monitors,
-            batch_slots=asyncio.Semaphore(PARALLEL_BATCHES),
-            storage_cap=StorageCap(context.database, cap=parse_size(settings.storage_cap)),
-            export=Export(context.database),
-            export_slots=asyncio.Semaphore(PARALLEL_EXPORTS),
-            job_secrets=JobSecrets(context.vault),
+        self.admission = Admission(self.queues)
+        self.waiting = Waiting(max_waiters=settings.max_waiters)
+        self.reading = JobReading(
+            context.database,
+            self.waiting,
+            clock=context.clock,
+            start_delay=self.admission.start_delay,
+            keep_days=settings.job_days,
         )
+        self.batch_slots = asyncio.Semaphore(PARALLEL_BATCHES)
+        self.job_secrets = JobSecrets(context.vault)
+
+    def _serve_monitors(self, context: ProcessContext) -> None:
+        self.monitors = Monitors(context.database, context.vault, tell=context.live.publish_soon)
+        self.provisioning = Provisioning(self.monitors)
+        self.capacity = CapacityService(context.database, target_slots=context.settings.target_slots)
+        self.coverage = CoverageService(context.database, clock=context.clock)
+        self.uptime = UptimeService(context.database, clock=context.clock)
+        self.overview = Overview(context.database, clock=context.clock)
+        self.overview_writer = OverviewWriter()
+        self.kept_answers = KeptAnswers()
+        self.live = LiveHub(
+            LiveReader(context.redis),
+            MonitorDirectory(context.database),
+            metrics=LiveMetrics(self.metrics.registry),
+            max_streams=context.settings.max_streams,
+        )
+
+    def _serve_heartbeats(self, context: ProcessContext) -> None:
+        self.heartbeats = Heartbeats(context.database, context.live.publish_soon)
+        self.ping_keys = PingKeys(context.database, clock=context.clock)
+        self.ping_keyring = PingKeyring(self.ping_keys)
+
+    def _serve_samples(self, context: ProcessContext) -> None:
+        self.storage_cap = StorageCap(context.database, cap=parse_size(context.settings.storage_cap))
+        self.export = Export(context.database)
+        self.export_slots = asyncio.Semaphore(PARALLEL_EXPORTS)
 
     async def listen(self) -> None:
         """Hear of changed jobs until cancelled."""
@@ -180,3 +142,15 @@ def services_of(request: Request) -> ApiServices:
 def principal_of(request: Request) -> Principal:
     """Who sends this request, which the gate has let in."""
     return exchange_of(request.scope).principal or LOCAL
+
+
+def _cursors_of(settings: Settings) -> Cursors:
+    # The database's address is what all API processes of an installation share.
+    secret = "" if settings.database_url is None else settings.database_url.get_secret_value()
+    return Cursors(secret.encode())
+
+
+def _authentication_of(settings: Settings, access: Access) -> Authentication:
+    admin_key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
+    is_keyless = settings.is_embedded and settings.is_loopback and admin_key is None
+    return Authentication(access, admin_key=admin_key, is_keyless=is_keyless)

@@ -41,7 +41,7 @@ def make_services(context: ProcessContext, database: Database, redis: Redis) -> 
 
     def make(settings: dict[str, Any] | None = None, **parts: Any) -> ApiServices:
         own = context.settings.model_copy(update=settings or {})
-        return ApiServices.open(dataclasses.replace(context, settings=own, **parts))
+        return ApiServices(dataclasses.replace(context, settings=own, **parts))
 
     return make
 
