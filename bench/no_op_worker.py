@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from dataclasses import replace
 
 import msgspec
 import uvloop
@@ -37,8 +36,8 @@ async def serve() -> None:
     services = await WorkerServices.open(context, worker_id=worker_id)
     tune_garbage_collection()
     works = dict.fromkeys(JobKind, do_nothing)
-    execution = build_execution(context, services.leases, works)
-    await run_until(stop, replace(services, execution=execution), kinds=list(JobKind))
+    services.execution = build_execution(context, services.leases, works)
+    await run_until(stop, services, kinds=list(JobKind))
     await services.close()
     await context.close()
 

@@ -23,8 +23,9 @@ from shared.storage.errors import StorageUnavailableError
 from shared.storage.schema import OldSchemaError, wait_for_schema
 from shared.tasks import end_tasks
 from shared.wiring import NotConfiguredError, ProcessContext
+from shared.wiring.outside import InvalidSettingError
 from shared.wiring.telemetry import telemetry
-from shared.wiring.worker import InvalidSettingError, WorkerServices
+from shared.wiring.worker import UpkeepNotes, WorkerServices
 from worker.beat import beat
 from worker.crew import Crew
 from worker.doorbell import HAND_BACK_SECONDS
@@ -65,13 +66,8 @@ async def _serve(settings: Settings, kinds: Sequence[JobKind]) -> None:
         context = ProcessContext.open(settings, name=f"tocsin worker {worker_id}")
         stack.push_async_callback(context.close)
         await wait_for_schema(context.database)
-        services = await WorkerServices.open(
-            context,
-            worker_id=worker_id,
-            count_repairs=count_repairs,
-            note_schedule=note_schedule,
-            count_missed=count_missed,
-        )
+        notes = UpkeepNotes(count_repairs=count_repairs, note_schedule=note_schedule, count_missed=count_missed)
+        services = await WorkerServices.open(context, worker_id=worker_id, notes=notes)
         stack.push_async_callback(services.close)
         tune_garbage_collection()
         await run_until(stop, services, kinds=kinds, hurry=hurry)
