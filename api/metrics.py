@@ -27,6 +27,11 @@ class ApiMetrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self.registry.register(SLOW_QUERIES)
+        self._describe_requests()
+        self._describe_queues()
+        self._describe_capacity()
+
+    def _describe_requests(self) -> None:
         self._requests = Histogram(
             "tocsin_http_request_seconds",
             "Time to answer a request.",
@@ -34,6 +39,7 @@ class ApiMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._children: dict[tuple[str, str, int], Histogram] = {}
         self.submissions = Counter(
             "tocsin_submissions_total", "Jobs asked for.", ("kind", "outcome"), registry=self.registry
         )
@@ -41,6 +47,8 @@ class ApiMetrics:
             "tocsin_submissions_pending", "Submissions that wait for a commit.", registry=self.registry
         )
         self.waiters = Gauge("tocsin_waiters", "Requests held open by Prefer: wait.", registry=self.registry)
+
+    def _describe_queues(self) -> None:
         self.jobs = Gauge(
             "tocsin_jobs",
             "Jobs that have not ended, counted up to a bound.",
@@ -59,6 +67,8 @@ class ApiMetrics:
             ("queue",),
             registry=self.registry,
         )
+
+    def _describe_capacity(self) -> None:
         self.desired_workers = Gauge(
             "tocsin_capacity_desired_workers",
             "Workers that scheduled collection takes, for autoscalers.",
@@ -74,7 +84,6 @@ class ApiMetrics:
             "Looks at monitors that all workers took in a second of the last minute.",
             registry=self.registry,
         )
-        self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, exchange: Exchange, method: str, *, seconds: float) -> None:
         """Count a request that was answered."""
