@@ -1,7 +1,7 @@
 """Monitors with schedules, and a consumer that works rounds off without looking at anything."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -54,23 +54,28 @@ async def watch(
     database: Database,
     count: int = 1,
     *,
-    interval: timedelta | None = 10 * SECOND,
+    interval: timedelta = 10 * SECOND,
     cron: str | None = None,
     timezone: str = "UTC",
     due_at: datetime | None = None,
     host: str = "shop.example",
 ) -> list[Watched]:
     """Make monitors; `due_at` is their next slot whatever their phase, else the first after now."""
-    interval = None if cron else interval
-    ids = [uuid4() for _ in range(count)]
-    schedules = [
-        Schedule(cron=cron, timezone=timezone)
-        if interval is None
-        else Schedule(interval=interval, phase=phase_of(monitor_id, interval))
-        for monitor_id in ids
-    ]
+    like = Schedule(cron=cron, timezone=timezone) if cron else Schedule(interval=interval)
+    schedules = {monitor_id: _own(like, monitor_id) for monitor_id in (uuid4() for _ in range(count))}
     now = await database_now(database)
-    slots = [due_at or schedule.next_after(now) for schedule in schedules]
+    slots = {monitor_id: due_at or schedule.next_after(now) for monitor_id, schedule in schedules.items()}
+    series = await _insert(database, slots, like=like, url=f"https://{host}/")
+    return [Watched(monitor_id, series[monitor_id], schedule) for monitor_id, schedule in schedules.items()]
+
+
+def _own(like: Schedule, monitor_id: UUID) -> Schedule:
+    """The schedule of one of several monitors that are made alike: each has a phase of its own."""
+    return like if like.interval is None else replace(like, phase=phase_of(monitor_id, like.interval))
+
+
+async def _insert(database: Database, slots: Mapping[UUID, datetime], *, like: Schedule, url: str) -> dict[UUID, int]:
+    """Write monitors whose next slots are those; answers the series of each."""
     async with database.transaction() as work:
         rows = await work.fetch(
             """
@@ -92,17 +97,14 @@ async def watch(
             )
             select monitor_id, series_id from monitored
             """,
-            ids,
-            f"https://{host}/",
-            None if interval is None else interval // timedelta(milliseconds=1),
-            cron,
-            timezone,
-            slots,
+            list(slots),
+            url,
+            like.interval and like.interval // timedelta(milliseconds=1),
+            like.cron,
+            like.timezone,
+            list(slots.values()),
         )
-    series = {row.monitor_id: row.series_id for row in rows}
-    return [
-        Watched(monitor_id, series[monitor_id], schedule) for monitor_id, schedule in zip(ids, schedules, strict=True)
-    ]
+    return {row.monitor_id: row.series_id for row in rows}
 
 
 async def turn_clock(database: Database, seconds: float) -> None:
