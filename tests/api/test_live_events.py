@@ -271,6 +271,8 @@ async def test_a_write_that_blocks_ends_the_stream(
         while not server.figure("tocsin_streams_cut_total", why="blocked"):
             await tell(live, *(long_state() for _ in range(100)))
         await until(lambda: server.figure("tocsin_streams", transport="sse") == 0)
+    assert server.figure("tocsin_streams_cut_total", why="blocked") == 1
+    assert server.figure("tocsin_streams_cut_total", why="behind") == 0
 
 
 async def test_who_leaves_is_noticed(server: LiveServer) -> None:
@@ -291,6 +293,8 @@ async def test_a_stop_ends_open_streams_at_once(server: LiveServer) -> None:
             await first.end()
             await second.end()
             await server.ended
+        assert (first.response.is_closed, second.response.is_closed) == (True, True)
+    assert server.figure("tocsin_streams", transport="sse") == 0
 
 
 async def test_no_more_clients_than_allowed_are_let_in(make_services: MakeServices, access_log: AccessLog) -> None:

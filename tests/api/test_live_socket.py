@@ -13,6 +13,7 @@ from live_watch import KEY, PATIENCE_SECONDS, LiveServer, live_server
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.frames import CloseCode
 
 from api.access_log import AccessLog
 from api.live import connection, socket, socket_route
@@ -248,6 +249,7 @@ async def test_a_client_that_does_not_read_is_cut(
                 )
                 await live.drain()
                 await asyncio.sleep(0)
+        assert await end_of(client) == (CloseCode.ABNORMAL_CLOSURE, "")
 
 
 async def test_no_more_clients_than_allowed_are_let_in(make_services: MakeServices, access_log: AccessLog) -> None:

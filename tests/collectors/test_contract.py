@@ -155,9 +155,11 @@ async def test_what_is_forbidden_is_our_doing(collectors: Collectors, scenes: Sc
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_collector_may_be_closed_twice(collectors: Collectors, scenes: Scenes, kind: str) -> None:
-    """Whoever stops a process need not know who else did."""
+    """Whoever stops a process need not know who else did, and a look that comes late is not held against its target."""
     await collectors[kind].close()
     await collectors[kind].close()
+    seen = await collect(collectors, kind, scene=scenes.there[kind])
+    assert seen.fault is None or seen.fault.blame is Blame.OURS
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -45,4 +45,5 @@ async def test_a_follower_that_fails_begins_anew(redis: Redis) -> None:
         await follower.has_begun.wait()
         await redis.xadd(STREAM, {FIELD: encode_batch(())})
         await follower.has_heard.wait()
+    assert (follower.begun, following.done()) == (2, False)
     await end_tasks([following])

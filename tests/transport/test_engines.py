@@ -207,7 +207,10 @@ async def test_a_plain_question_to_what_does_not_answer_at_all_ends_in_time(
 
 
 async def test_a_client_that_never_asked_may_be_closed(resolver: Resolver) -> None:
-    """As at the end of a process that had nothing to do."""
+    """As at the end of a process that had nothing to do; whoever asks then hears that it stops."""
     client = CurlClient(Dialler(resolver, EgressPolicy.parse("any")))
     await client.close()
     await client.close()
+    result = await client.fetch(HttpRequest("http://127.0.0.1:9/"))
+    assert isinstance(result, HttpFault)
+    assert (result.code, result.blame) == ("internal", Blame.OURS)
