@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from job_bench import Bench, Work, ring_of
 
 from shared.domain.job.attempts import ReportProgress, Worked
-from shared.domain.job.jobs import AttemptOutcome, Failure, JobState
+from shared.domain.job.jobs import AttemptOutcome, Failure, Job, JobState
 from shared.domain.job.leases import ClaimedJob
 from shared.services.job import job_execution
 from shared.services.job.job_control import CancelOutcome
+from shared.services.job.leases import Leases
 from shared.storage.database import UnitOfWork
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.job.attempt_store import AttemptStore
@@ -44,6 +46,26 @@ class Held:
         self.started.set()
         await self.release.wait()
         return Worked(result={"attempt": claimed.attempt})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job that a worker works at until its work is let go."""
+
+    job: Job
+    held: Held
+    leases: Leases
+    attempt: "asyncio.Task[AttemptOutcome | None]"
+
+
+async def start(bench: Bench, owner: str = "worker-1") -> Run:
+    """Submit a job, and let a worker begin it."""
+    job = await bench.submitted()
+    held = Held()
+    execution, leases = bench.worker(held, owner=owner)
+    attempt = asyncio.create_task(execution.run(ring_of(job)))
+    await held.started.wait()
+    return Run(job, held, leases, attempt)
 
 
 async def test_a_rung_job_is_run_and_recorded(bench: Bench) -> None:
@@ -159,102 +181,74 @@ async def test_our_own_error_is_tried_again(bench: Bench) -> None:
 
 async def test_a_lost_lease_fences_the_result(bench: Bench) -> None:
     """A worker that comes back late changes nothing; its attempt shows as fenced beside the one that counts."""
-    job = await bench.submitted()
-    held = Held()
-    late, _ = bench.worker(held, owner="late")
-    running = asyncio.create_task(late.run(ring_of(job)))
-    await held.started.wait()
+    run = await start(bench, owner="late")
     await bench.expire_leases()
     assert await bench.recovery.rescue() == 1
     other, _ = bench.worker(succeed, owner="other")
-    assert await other.run(ring_of(job, 2)) is AttemptOutcome.SUCCEEDED
-    held.release.set()
-    assert await running is AttemptOutcome.FENCED
-    done = await bench.job(job.job_id)
+    assert await other.run(ring_of(run.job, 2)) is AttemptOutcome.SUCCEEDED
+    run.held.release.set()
+    assert await run.attempt is AttemptOutcome.FENCED
+    done = await bench.job(run.job.job_id)
     assert (done.state, done.result) == (JobState.SUCCEEDED, {"delivered": True})
-    assert await bench.outcomes(job.job_id) == ["fenced", "succeeded"]
+    assert await bench.outcomes(run.job.job_id) == ["fenced", "succeeded"]
 
 
 async def test_the_heartbeat_stops_work_whose_lease_is_gone(bench: Bench) -> None:
     """A worker learns with its beat that a job is no longer its own, and stops it."""
-    job = await bench.submitted()
-    held = Held()
-    execution, leases = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
+    run = await start(bench)
     await bench.expire_leases()
     await bench.recovery.rescue()
-    await leases.beat()
-    assert await running is AttemptOutcome.FENCED
-    assert (await bench.job(job.job_id)).state is JobState.QUEUED
+    await run.leases.beat()
+    assert await run.attempt is AttemptOutcome.FENCED
+    assert (await bench.job(run.job.job_id)).state is JobState.QUEUED
 
 
 async def test_the_heartbeat_keeps_a_lease(bench: Bench) -> None:
     """A job that takes longer than its lease is not taken away while its worker beats."""
-    job = await bench.submitted()
-    held = Held()
-    execution, leases = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
+    run = await start(bench)
     await bench.expire_leases()
-    await leases.beat()
+    await run.leases.beat()
     assert await bench.recovery.rescue() == 0
-    held.release.set()
-    assert await running is AttemptOutcome.SUCCEEDED
+    run.held.release.set()
+    assert await run.attempt is AttemptOutcome.SUCCEEDED
 
 
 async def test_a_silent_worker_fences_itself(bench: Bench) -> None:
     """Without a confirmed beat a worker gives its jobs up before somebody else may take them."""
     bench.lease = timedelta(seconds=0)
-    job = await bench.submitted()
-    held = Held()
-    execution, leases = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
-    leases.fence_silent()
-    assert await running is AttemptOutcome.RELEASED
-    assert held.runs == 1
+    run = await start(bench)
+    run.leases.fence_silent()
+    assert await run.attempt is AttemptOutcome.RELEASED
+    assert run.held.runs == 1
 
 
 async def test_a_stopped_worker_hands_its_job_back_unspent(bench: Bench) -> None:
     """A deploy costs no attempt: the job is queued again under a new dispatch, and rung."""
-    job = await bench.submitted()
-    held = Held()
-    execution, _ = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
-    running.cancel()
-    assert await running is AttemptOutcome.RELEASED
-    back = await bench.job(job.job_id)
+    run = await start(bench)
+    run.attempt.cancel()
+    assert await run.attempt is AttemptOutcome.RELEASED
+    back = await bench.job(run.job.job_id)
     assert (back.state, back.attempt, back.dispatch_no) == (JobState.QUEUED, 0, 2)
-    assert f"{job.job_id}:2" in await bench.rung()
-    assert await bench.outcomes(job.job_id) == ["released"]
+    assert f"{run.job.job_id}:2" in await bench.rung()
+    assert await bench.outcomes(run.job.job_id) == ["released"]
 
 
 async def test_a_running_job_is_cancelled_by_the_beat(bench: Bench) -> None:
     """Asking is remembered in the row; the worker hears of it with its heartbeat."""
-    job = await bench.submitted()
-    held = Held()
-    execution, leases = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
-    assert (await bench.control.cancel(job.job_id)).outcome is CancelOutcome.REQUESTED
-    await leases.beat()
-    assert await running is AttemptOutcome.CANCELLED
-    assert (await bench.job(job.job_id)).state is JobState.CANCELLED
+    run = await start(bench)
+    assert (await bench.control.cancel(run.job.job_id)).outcome is CancelOutcome.REQUESTED
+    await run.leases.beat()
+    assert await run.attempt is AttemptOutcome.CANCELLED
+    assert (await bench.job(run.job.job_id)).state is JobState.CANCELLED
 
 
 async def test_a_cancelled_job_is_not_tried_again(bench: Bench) -> None:
     """A failure of a job whose cancel was asked for ends it."""
-    job = await bench.submitted()
-    held = Held()
-    execution, _ = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
-    await bench.control.cancel(job.job_id)
-    running.cancel()
-    await running
-    assert (await bench.job(job.job_id)).state is JobState.CANCELLED
+    run = await start(bench)
+    await bench.control.cancel(run.job.job_id)
+    run.attempt.cancel()
+    await run.attempt
+    assert (await bench.job(run.job.job_id)).state is JobState.CANCELLED
 
 
 @pytest.mark.parametrize("state", ["queued", "scheduled"])
@@ -308,11 +302,7 @@ async def test_a_ring_is_kept_while_the_database_is_away(bench: Bench, monkeypat
 async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was found is recorded when the database is back, once, and the work is not done again."""
     monkeypatch.setattr("shared.services.job.job_execution.RETRY_SECONDS", 0.001)
-    job = await bench.submitted()
-    held = Held()
-    execution, _ = bench.worker(held)
-    running = asyncio.create_task(execution.run(ring_of(job)))
-    await held.started.wait()
+    run = await start(bench)
     present, tries = bench.database.writing, 0
 
     def away_at_first() -> AbstractAsyncContextManager[UnitOfWork]:
@@ -323,10 +313,10 @@ async def test_an_end_is_kept_while_the_database_is_away(bench: Bench, monkeypat
         return present()
 
     monkeypatch.setattr(bench.database, "writing", away_at_first)
-    held.release.set()
-    assert await running is AttemptOutcome.SUCCEEDED
-    assert held.runs == 1
-    assert await bench.outcomes(job.job_id) == ["succeeded"]
+    run.held.release.set()
+    assert await run.attempt is AttemptOutcome.SUCCEEDED
+    assert run.held.runs == 1
+    assert await bench.outcomes(run.job.job_id) == ["succeeded"]
 
 
 async def test_what_the_other_side_said_cannot_spoil_an_attempt(bench: Bench) -> None:
