@@ -18,10 +18,12 @@ class Delivery:
     """How one try at telling went: `failure` is None when it was delivered.
 
     `detail` is kept with the attempt: for a webhook its `status`, `duration_ms` and the first kilobyte of the answer.
+    `receipt` is what the next notice of the same group needs to update this one in place.
     """
 
     detail: Mapping[str, Any]
     failure: Failure | None = None
+    receipt: Mapping[str, Any] | None = None
 
 
 class Notifier(Protocol[Channel_contra]):

@@ -4,7 +4,9 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, SkipValidation, WithJsonSchema
+
+from shared.domain.alert.notices import NoticeContent
 
 # Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
 _ADDRESS_PART = r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+"
@@ -34,6 +36,22 @@ class EventMessage(Message):
     """A message of Tocsin's own: programs are told the event, people read title and text."""
 
     event: Event
+
+
+class AlertMessage(Message):
+    """A notice of alerts, rendered for people; each notifier tells the `content` in its channel's own form.
+
+    `html` is for mail, `body` a webhook's whole body where the channel has a template for it. `receipt` is what the
+    channel gave for the group's notice before, so that it can be updated in place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    content: SkipValidation[NoticeContent]
+    html: str | None = None
+    body: str | None = None
+    receipt: dict[str, Any] | None = None
+    external_url: str | None = None
 
 
 SECRET_BYTES = range(24, 65)

@@ -5,8 +5,7 @@ a time, which nobody reads yet; when all are, one statement lets readers turn to
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +14,8 @@ import structlog
 from shared.domain.sample.chunk_codec import decode_chunk, encode_chunk
 from shared.domain.sample.packing import closable_until, first_up_to
 from shared.domain.sample.sample_columns import SampleColumns, moment_at
-from shared.domain.sample.segments import DAY, Horizon
+from shared.domain.sample.segments import DAY
+from shared.services.sample.turns import BusyError, locked, read_state
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.sample.chunk_store import ChunkStore, SeriesDay
 from shared.storage.sample.column_reading import ROWS, read_columns, read_late
@@ -42,10 +42,6 @@ MAX_BATCHES = 40
 
 class CompactionError(Exception):
     """What was packed is not what was stored; the rows stay, and the day is packed anew."""
-
-
-class _BusyError(Exception):
-    """Another process is packing, or writers did not let a day be closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +88,17 @@ class Compaction:
                     days += 1
             await self._drop_packed()
             late = await self._merge_late()
-        except _BusyError:
+        except BusyError:
             return CompactionReport(samples, late, days, is_busy=True)
         return CompactionReport(samples, late, days)
 
     async def _close(self, now: datetime) -> None:
         """Close the days that are no longer hot to writers."""
-        state = await self._read_state()
+        state = await read_state(self._database)
         until = closable_until(state, now=now, hot_days=self._hot_days)
         if state.closed_until < until and not await close_until(self._database, until, patience=PATIENCE):
             _log.warning("days_not_closed", until=until.isoformat(), reason="writers of samples took too long")
-            raise _BusyError
+            raise BusyError
 
     async def _find_day(self) -> datetime | None:
         """The oldest closed day that is not packed."""
@@ -112,9 +108,9 @@ class Compaction:
 
     async def _pack_some(self, day: datetime) -> int:
         """Pack the next series of the day; how many samples they had, 0 when all are packed."""
-        async with self._locked() as (work, store, state):
+        async with locked(self._database, CompactionStore) as (work, store, state):
             if state.chunked_until > day:
-                raise _BusyError
+                raise BusyError
             after = await store.last_packed(day)
             found = dict(await store.list_series(day, after=after, limit=SERIES_AT_ONCE))
             series = first_up_to(found.items(), self._samples_at_once)
@@ -126,9 +122,9 @@ class Compaction:
 
     async def _finish(self, day: datetime) -> None:
         """Let readers turn to the chunks of the day, if all series have theirs."""
-        async with self._locked() as (_, store, state):
+        async with locked(self._database, CompactionStore) as (_, store, state):
             if state.chunked_until > day:
-                raise _BusyError
+                raise BusyError
             is_whole = await store.is_whole(day)
             if is_whole:
                 await store.mark_chunked(day + DAY)
@@ -139,7 +135,7 @@ class Compaction:
         _log.info("day_packed", day=f"{day:%Y-%m-%d}")
 
     async def _drop_packed(self) -> None:
-        state = await self._read_state()
+        state = await read_state(self._database)
         await drop_before(self._database, SAMPLES, state.chunked_until)
 
     async def _merge_late(self) -> int:
@@ -153,7 +149,7 @@ class Compaction:
         return done
 
     async def _merge_some(self) -> int:
-        async with self._locked() as (work, store, state):
+        async with locked(self._database, CompactionStore) as (work, store, state):
             forgotten = await store.delete_late_before(state.samples_from)
             keys = await store.list_late(state.chunked_until, samples=self._samples_at_once, limit=DAYS_AT_ONCE)
             late = await read_late(work, keys)
@@ -164,19 +160,6 @@ class Compaction:
             for key, part in late.items():
                 await store.delete_late(key.series_id, [moment_at(moment) for moment in part.moments.tolist()])
         return forgotten + sum(map(len, late.values()))
-
-    @asynccontextmanager
-    async def _locked(self) -> AsyncIterator[tuple[UnitOfWork, CompactionStore, Horizon]]:
-        """A transaction in which nobody else packs."""
-        async with self._database.transaction() as work:
-            store = CompactionStore(work)
-            if not await store.try_lock():
-                raise _BusyError
-            yield work, store, await read_rollup_state(work)
-
-    async def _read_state(self) -> Horizon:
-        async with self._database.transaction() as work:
-            return await read_rollup_state(work)
 
 
 async def _put(work: UnitOfWork, samples: Mapping[SeriesDay, SampleColumns]) -> None:

@@ -4,17 +4,16 @@ Safe to run anywhere and twice. A run claims all hours that are over, computes t
 got a late sample, then the days that are over. Everything is bounded; what is left is done by the next run.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from shared.domain.sample.segments import DAY, HOUR, Horizon, floor_to
-from shared.storage.database import Database, UnitOfWork
+from shared.domain.sample.segments import DAY, HOUR, floor_to
+from shared.services.sample.turns import BusyError, locked, read_state
+from shared.storage.database import Database
 from shared.storage.sample.packed_rollups import compute_packed
-from shared.storage.sample.rollup_state import read_rollup_state
 from shared.storage.sample.rollup_store import RollupStore, SeriesBucket, claim_hours, days_of
 
 _log = structlog.get_logger()
@@ -52,10 +51,6 @@ _Compute = Callable[[RollupStore, Sequence[SeriesBucket]], Awaitable[None]]
 _Mark = Callable[[RollupStore, datetime], Awaitable[None]]
 
 
-class _BusyError(Exception):
-    """Another process computes roll-ups."""
-
-
 class Rollups:
     """Keeps roll-ups up to date."""
 
@@ -71,20 +66,20 @@ class Rollups:
             hours = await self._compute_hours()
             late = await self._compute_late()
             days = await self._compute_days()
-        except _BusyError:
+        except BusyError:
             return RollupReport(hours, days, late, is_busy=True)
         return RollupReport(hours, days, late)
 
     async def _claim(self, until: datetime) -> None:
-        state = await self._read_state()
+        state = await read_state(self._database)
         if state.claimed_at < until and not await claim_hours(self._database, until, patience=PATIENCE):
             _log.warning("rollups_not_claimed", until=until.isoformat(), reason="writers of samples took too long")
-            raise _BusyError
+            raise BusyError
 
     async def _compute_hours(self) -> int:
         """Compute hours that are claimed and not computed yet, oldest first."""
         for done in range(MAX_HOURS):
-            state = await self._read_state()
+            state = await read_state(self._database)
             hour = state.hours_computed_at
             if hour >= state.claimed_at:
                 return done
@@ -96,7 +91,7 @@ class Rollups:
     async def _compute_days(self) -> int:
         """Compute days whose hours are all computed, oldest first."""
         for done in range(MAX_DAYS):
-            state = await self._read_state()
+            state = await read_state(self._database)
             day = state.days_computed_at
             if day + DAY > state.hours_computed_at:
                 return done
@@ -116,7 +111,7 @@ class Rollups:
         return done
 
     async def _compute_late_batch(self) -> int:
-        async with self._locked() as (work, store, state):
+        async with locked(self._database, RollupStore) as (work, store, state):
             keys = await store.take_late(MARKS_AT_ONCE)
             # Older samples are gone, and their roll-up is all there is.
             packed = [key for key in keys if state.samples_from <= key.bucket < state.chunked_until]
@@ -133,7 +128,7 @@ class Rollups:
         """Compute `bucket` for all series, some at once in a transaction; whether there were any."""
         after = 0
         while True:
-            async with self._locked() as (_, store, _):
+            async with locked(self._database, RollupStore) as (_, store, _):
                 series = await store.list_series(bucket, after=after, limit=self._series_at_once)
                 await compute(store, [SeriesBucket(series_id, bucket) for series_id in series])
             if len(series) < self._series_at_once:
@@ -141,18 +136,5 @@ class Rollups:
             after = series[-1]
 
     async def _mark(self, mark: _Mark, until: datetime) -> None:
-        async with self._locked() as (_, store, _):
+        async with locked(self._database, RollupStore) as (_, store, _):
             await mark(store, until)
-
-    @asynccontextmanager
-    async def _locked(self) -> AsyncIterator[tuple[UnitOfWork, RollupStore, Horizon]]:
-        """A transaction in which nobody else computes roll-ups."""
-        async with self._database.transaction() as work:
-            store = RollupStore(work)
-            if not await store.try_lock():
-                raise _BusyError
-            yield work, store, await read_rollup_state(work)
-
-    async def _read_state(self) -> Horizon:
-        async with self._database.transaction() as work:
-            return await read_rollup_state(work)

@@ -1,0 +1,84 @@
+"""What a channel is told: notices, frozen when they are composed, so that a repeat says the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+MAX_TOLD_ALERTS = 100
+"""How many alerts one notice names; the others are counted."""
+
+
+class NoticeKind(StrEnum):
+    """Why a notice was made."""
+
+    ALERT = "alert"
+    """Something fired or resolved."""
+    REMINDER = "reminder"
+    """It still fires."""
+    TEST = "test"
+    """Somebody asked whether the channel works."""
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands."""
+
+    WAITING = "waiting"
+    """For its time; what belongs to its group may still join."""
+    COMPOSED = "composed"
+    """Its words are fixed; it is tried until it is delivered, or given up."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """Given up: a dead letter, which can be redelivered."""
+    CANCELLED = "cancelled"
+    EMPTY = "empty"
+    """When its time came there was nothing to be told: all of it is suppressed, or was told before."""
+
+
+LIVE_NOTICES = frozenset({NoticeState.WAITING, NoticeState.COMPOSED})
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAlert:
+    """An alert as a notice tells it. `is_news`: this notice is the first to tell that it fires, or that it resolved.
+
+    `ends_at` is None while it fires; `fingerprint` is in hexadecimal; `evidence` are the numbers it fired by.
+    """
+
+    alert_id: UUID
+    status: str
+    is_news: bool
+    name: str
+    severity: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None
+    fingerprint: str
+    reason: str
+    evidence: Mapping[str, Any]
+    generator_url: str | None = None
+    is_flapping: bool = False
+    acknowledged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeContent:
+    """What a notice says, whatever the channel; `status` is `firing` while any of its alerts is.
+
+    `group_key` is the same over all notices of a group, `number` counts them from 1. `truncated` alerts are not named.
+    """
+
+    kind: NoticeKind
+    status: str
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    common_labels: Mapping[str, str]
+    common_annotations: Mapping[str, str]
+    alerts: tuple[ToldAlert, ...]
+    truncated: int
+    number: int
+    composed_at: datetime
