@@ -4,9 +4,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from api import problem_kinds
 from api.problems import ProblemError
+
+FoundT = TypeVar("FoundT")
 
 _SIGNATURE_BYTES = 16
 
@@ -37,6 +41,13 @@ class Cursors:
                 problem_kinds.INVALID_CURSOR, "The cursor was not made for this path with these filters."
             )
         return place
+
+    def cut(
+        self, found: Sequence[FoundT], limit: int, *, place: Callable[[FoundT], bytes], query: str
+    ) -> tuple[Sequence[FoundT], str | None]:
+        """A page of `limit`, and the cursor that leads on from its last place if more than that was `found`."""
+        page = found[:limit]
+        return page, self.write(place(page[-1]), query=query) if len(found) > limit else None
 
     def _sign(self, place: bytes, query: str) -> bytes:
         message = hashlib.sha256(query.encode()).digest() + place

@@ -43,8 +43,7 @@ async def list_children(job_id: UUID, query: Annotated[ChildListQuery, Query()],
         is_known = bool(counts) or await store.exists(job_id)
     if not is_known:
         raise services.reading.missing(job_id)
-    page = found[:limit]
-    next_cursor = services.cursors.write(page[-1].job_id.bytes, query=filters) if len(found) > limit else None
+    page, next_cursor = services.cursors.cut(found, limit, place=lambda status: status.job_id.bytes, query=filters)
     return page_response(
         request,
         [job_json(status) for status in page],

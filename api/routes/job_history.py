@@ -116,10 +116,9 @@ async def list_samples(job_id: UUID, query: Annotated[SampleListQuery, Query()],
         is_known = bool(found) or await JobStatusStore(work).exists(job_id)
     if not is_known:
         raise services_of(request).reading.missing(job_id)
-    page = found[:limit]
-    next_cursor = None
-    if len(found) > limit:
-        next_cursor = services.cursors.write(page[-1].position.to_bytes(_POSITION_BYTES), query=path)
+    page, next_cursor = services.cursors.cut(
+        found, limit, place=lambda sample: sample.position.to_bytes(_POSITION_BYTES), query=path
+    )
     return page_response(request, [_sample_json(sample) for sample in page], next_cursor=next_cursor)
 
 

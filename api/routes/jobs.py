@@ -64,9 +64,7 @@ async def list_jobs(query: Annotated[JobListQuery, Query()], request: Request) -
     )
     async with services.context.database.transaction() as work:
         found = await JobStatusStore(work).list_statuses(wanted, before=before, limit=limit + 1)
-    page = found[:limit]
-    is_more = len(found) > limit
-    next_cursor = services.cursors.write(page[-1].job_id.bytes, query=filters) if is_more else None
+    page, next_cursor = services.cursors.cut(found, limit, place=lambda status: status.job_id.bytes, query=filters)
     return page_response(request, [job_json(status) for status in page], next_cursor=next_cursor)
 
 

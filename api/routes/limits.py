@@ -33,9 +33,9 @@ async def list_limits(query: Annotated[LimitListQuery, Query()], request: Reques
     after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
     async with services.context.database.transaction() as work:
         found = await LimitStore(work).list_status(after=after, limit=limit + 1)
-    page = found[:limit]
-    is_more = len(found) > limit
-    next_cursor = services.cursors.write(page[-1].limit.key.encode(), query=filters) if is_more else None
+    page, next_cursor = services.cursors.cut(
+        found, limit, place=lambda status: status.limit.key.encode(), query=filters
+    )
     return page_response(request, [limit_json(status) for status in page], next_cursor=next_cursor)
 
 

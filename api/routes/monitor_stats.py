@@ -67,12 +67,12 @@ async def list_monitor_samples(
         end = min(end, moment_at(int.from_bytes(place, "big", signed=True)))
     series = await _series_of(services, monitor_id)
     found = await _newest(services, series, (query.start or moment_at(0), end), limit=limit + 1)
-    page = found[:limit]
-    next_cursor = None
-    if len(found) > limit:
-        place = microseconds_of(page[-1].at).to_bytes(_PLACE_BYTES, "big", signed=True)
-        next_cursor = services.cursors.write(place, query=filters)
+    page, next_cursor = services.cursors.cut(found, limit, place=_place_of, query=filters)
     return page_response(request, [sample_json(sample) for sample in page], next_cursor=next_cursor)
+
+
+def _place_of(sample: ShownSample) -> bytes:
+    return microseconds_of(sample.at).to_bytes(_PLACE_BYTES, "big", signed=True)
 
 
 async def _series_of(services: ApiServices, monitor_id: UUID) -> SeriesInfo:

@@ -57,8 +57,7 @@ async def list_monitors(query: Annotated[MonitorListQuery, Query()], request: Re
         found = await MonitorStore(work).list_status(
             filter_of(query, is_paused=query.paused), now=services.context.clock(), after=after, limit=limit + 1
         )
-    page = found[:limit]
-    next_cursor = services.cursors.write(_place_of(page[-1]), query=filters) if len(found) > limit else None
+    page, next_cursor = services.cursors.cut(found, limit, place=_place_of, query=filters)
     return page_response(request, [monitor_json(status) for status in page], next_cursor=next_cursor)
 
 

@@ -34,9 +34,7 @@ async def list_pings(monitor_id: UUID, query: Annotated[PingListQuery, Query()],
         found = await PingStore(work).list_kept(monitor_id, before=before, limit=limit + 1)
     if found is None:
         raise no_heartbeat()
-    page = found[:limit]
-    is_more = len(found) > limit
-    next_cursor = services.cursors.write(b"%d" % page[-1].number, query=filters) if is_more else None
+    page, next_cursor = services.cursors.cut(found, limit, place=lambda ping: b"%d" % ping.number, query=filters)
     return page_response(request, [ping_json(ping) for ping in page], next_cursor=next_cursor)
 
 

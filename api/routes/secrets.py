@@ -44,9 +44,7 @@ async def list_secrets(query: Annotated[SecretListQuery, Query()], request: Requ
     after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
     async with services.context.database.transaction() as work:
         found = await SecretStore(work).list_entries(after=after, limit=limit + 1)
-    page = found[:limit]
-    is_more = len(found) > limit
-    next_cursor = services.cursors.write(page[-1].name.encode(), query=filters) if is_more else None
+    page, next_cursor = services.cursors.cut(found, limit, place=lambda entry: entry.name.encode(), query=filters)
     return page_response(request, [secret_json(entry) for entry in page], next_cursor=next_cursor)
 
 

@@ -85,7 +85,5 @@ async def _list_spans(read: _Read, monitor_id: UUID, query: StateTimelineQuery, 
     found = await read(monitor_id, Window(query.start or EARLIEST, end), limit=limit + 1)
     if found is None:
         raise not_found("There is no monitor with this id.")
-    page = found[:limit]
-    is_more = len(found) > limit
-    next_cursor = cursors.write(page[-1].start.isoformat().encode(), query=filters) if is_more else None
+    page, next_cursor = cursors.cut(found, limit, place=lambda span: span.start.isoformat().encode(), query=filters)
     return page_response(request, [span_json(span) for span in page], next_cursor=next_cursor)
