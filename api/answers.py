@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import orjson
 from starlette.responses import Response
 from starlette.types import Send
 
@@ -36,3 +37,11 @@ def as_response(answer: Answer) -> Response:
     response = Response(content=answer.body, status_code=answer.status)
     response.raw_headers = answer.raw_headers
     return response
+
+
+def unkept_json(value: object, *, status: int = 200, location: str | None = None) -> Response:
+    """The value as JSON that neither a client nor anything on the way may keep; `location` is of what was made."""
+    headers: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    if location is not None:
+        headers.append((b"location", location.encode()))
+    return as_response(Answer(status, headers, orjson.dumps(value, option=orjson.OPT_UTC_Z)))

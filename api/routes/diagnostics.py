@@ -2,13 +2,12 @@
 
 import asyncio
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
-from api.answers import Answer, as_response
+from api.answers import Answer, as_response, unkept_json
 from api.openapi import problems, request_body
 from api.problems import ProblemError
 from api.profiling import ProfileFormat, ProfileRunningError, list_tasks
@@ -58,5 +57,4 @@ async def take_profile(request: Request) -> Response:
 @router.get(f"{ADMIN_PATH}/tasks", response_model=TasksView, summary="List this process's tasks", responses=problems())
 async def show_tasks() -> Response:
     """List what the event loop has to do or waits for, and at which lines."""
-    body = orjson.dumps({"total": len(asyncio.all_tasks()), "items": list_tasks(at_most=MOST_TASKS)})
-    return as_response(Answer(200, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body))
+    return unkept_json({"total": len(asyncio.all_tasks()), "items": list_tasks(at_most=MOST_TASKS)})

@@ -2,12 +2,11 @@
 
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response
+from api.answers import unkept_json
 from api.openapi import problems, request_body
 from api.paging import page_response
 from api.problems import not_found
@@ -43,13 +42,8 @@ async def create_key(request: Request) -> Response:
     created = await services_of(request).access.create(
         wanted.name, wanted.scope, created_by=principal_of(request).principal_id, expires_at=wanted.expires_at
     )
-    shown = orjson.dumps(key_json(created.key) | {"key": created.secret}, option=orjson.OPT_UTC_Z)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"cache-control", b"no-store"),
-        (b"location", f"{KEYS_PATH}/{created.key.key_id}".encode()),
-    ]
-    return as_response(Answer(201, headers, shown))
+    shown = key_json(created.key) | {"key": created.secret}
+    return unkept_json(shown, status=201, location=f"{KEYS_PATH}/{created.key.key_id}")
 
 
 @router.delete(
@@ -62,5 +56,4 @@ async def revoke_key(key_id: UUID, request: Request) -> Response:
     services.authentication.forget_all()
     if key is None:
         raise not_found("There is no key with this id.")
-    shown = orjson.dumps(key_json(key), option=orjson.OPT_UTC_Z)
-    return as_response(Answer(200, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], shown))
+    return unkept_json(key_json(key))

@@ -2,12 +2,11 @@
 
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response
+from api.answers import unkept_json
 from api.openapi import problems, request_body
 from api.paging import page_response
 from api.problems import not_found
@@ -41,13 +40,8 @@ async def create_ping_key(request: Request) -> Response:
     wanted = read_model(PING_KEY_BODY, body)
     refuse_nul(body)
     created = await services_of(request).ping_keys.create(wanted.name, created_by=principal_of(request).principal_id)
-    shown = orjson.dumps(ping_key_json(created.key) | {"key": created.secret}, option=orjson.OPT_UTC_Z)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"cache-control", b"no-store"),
-        (b"location", f"{PING_KEYS_PATH}/{created.key.key_id}".encode()),
-    ]
-    return as_response(Answer(201, headers, shown))
+    shown = ping_key_json(created.key) | {"key": created.secret}
+    return unkept_json(shown, status=201, location=f"{PING_KEYS_PATH}/{created.key.key_id}")
 
 
 @router.delete(
@@ -63,5 +57,4 @@ async def revoke_ping_key(key_id: UUID, request: Request) -> Response:
     services.ping_keyring.forget_all()
     if key is None:
         raise not_found("There is no ping key with this id.")
-    shown = orjson.dumps(ping_key_json(key), option=orjson.OPT_UTC_Z)
-    return as_response(Answer(200, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], shown))
+    return unkept_json(ping_key_json(key))

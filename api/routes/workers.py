@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response
+from api.answers import unkept_json
 from api.openapi import problems
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, not_found
@@ -57,10 +56,9 @@ async def list_workers(query: Annotated[WorkerListQuery, Query()], request: Requ
     filters = query_text(request)
     after = None if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
     found = await services.context.fleet.list_workers(after=after, limit=limit + 1)
-    page = found[:limit]
-    next_cursor = None
-    if len(found) > limit:
-        next_cursor = services.cursors.write(page[-1].worker_id.encode(), query=filters)
+    page, next_cursor = services.cursors.cut(
+        found, limit, place=lambda worker: worker.worker_id.encode(), query=filters
+    )
     return page_response(request, [worker_json(worker) for worker in page], next_cursor=next_cursor)
 
 
@@ -95,9 +93,7 @@ async def _order(request: Request, worker_id: str, order: WorkerOrder | None) ->
     worker = await services_of(request).context.fleet.order(worker_id, order)
     if worker is None:
         raise no_such_worker()
-    body = orjson.dumps(worker_json(worker), option=orjson.OPT_UTC_Z)
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    return as_response(Answer(202, headers, body))
+    return unkept_json(worker_json(worker), status=202)
 
 
 def no_such_worker() -> ProblemError:
