@@ -1,18 +1,93 @@
-"""The words of a notice, for people."""
+"""The words of a notice, for people: built-in, or by the channel's own templates; no template loses a notice."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from shared.domain.alert.built_in_templates import HTML, TEXT, TITLE
+from shared.domain.alert.channels import Templates
+from shared.domain.alert.notice_view import ANNOTATION_NAMES, NOTICE_NAMES, annotation_view, notice_view
 from shared.domain.alert.notices import NoticeContent
+from shared.domain.alert.template_sandbox import TemplateError, View, check_template, render
 from shared.domain.channel.notifications import AlertMessage
 
 MAX_TITLE = 300
+MAX_ANNOTATION = 4_000
 
 
-def render_notice(content: NoticeContent, *, external_url: str | None = None) -> AlertMessage:
-    """The notice as it is told: a line that says what matters, then a line for each alert."""
-    fires = sum(alert.status == "firing" for alert in content.alerts) + content.truncated
-    state = f"FIRING {fires}" if content.status == "firing" else "RESOLVED"
-    names = ", ".join(sorted({alert.name for alert in content.alerts}))
-    lines = [f"{alert.status}: {alert.name} {alert.labels.get('monitor', '')}".rstrip() for alert in content.alerts]
-    if content.truncated:
-        lines.append(f"and {content.truncated} more")
-    title = f"[{state}] {names}"[:MAX_TITLE]
-    return AlertMessage(title=title, text="\n".join(lines), content=content, external_url=external_url)
+def render_notice(
+    content: NoticeContent,
+    *,
+    templates: Templates | None = None,
+    external_url: str | None = None,
+    receipt: Mapping[str, Any] | None = None,
+) -> AlertMessage:
+    """The notice as it is told; where a channel's own template fails the built-in one stands in, and it is said."""
+    own = templates or Templates()
+    view = notice_view(content, external_url=external_url)
+    title, title_failed = _render(own.title, TITLE, view)
+    text, text_failed = _render(own.text, TEXT, view)
+    html, html_failed = _render(own.html, HTML, view, is_html=True)
+    failed = [each for each in (title_failed, text_failed, html_failed) if each]
+    body = None
+    if own.body is not None:
+        body, body_failed = _render(own.body, "", view)
+        failed += [body_failed] if body_failed else []
+    if failed:
+        text += f"\n(a template of the channel failed: {failed[0]})"
+    return AlertMessage(
+        title=" ".join(title.split())[:MAX_TITLE] or "-",
+        text=text,
+        html=html,
+        body=body or None,
+        content=content,
+        receipt=dict(receipt) if receipt is not None else None,
+        external_url=external_url,
+    )
+
+
+def check_templates(templates: Templates) -> None:
+    """Refuse templates that cannot be rendered.
+
+    Raises:
+        TemplateError: one of them; the message names it and says why.
+    """
+    for name in ("title", "text", "html", "body"):
+        source = getattr(templates, name)
+        if source is None:
+            continue
+        try:
+            check_template(source, names=NOTICE_NAMES, is_html=name == "html")
+        except TemplateError as error:
+            raise TemplateError(f"{name}: {error}") from None
+
+
+def check_annotation(source: str) -> None:
+    """Refuse an annotation that cannot be rendered.
+
+    Raises:
+        TemplateError: the message says why.
+    """
+    check_template(source, names=ANNOTATION_NAMES)
+
+
+def render_annotations(
+    annotations: Mapping[str, str], labels: Mapping[str, str], evidence: Mapping[str, Any]
+) -> dict[str, str]:
+    """A rule's annotations for one alert; one that fails is told as it was written."""
+    view = annotation_view(labels, evidence)
+    return {
+        name: source if "{" not in source else _render(source, source, view)[0][:MAX_ANNOTATION]
+        for name, source in annotations.items()
+    }
+
+
+def _render(own: str | None, built_in: str, view: View, *, is_html: bool = False) -> tuple[str, str | None]:
+    """The text, and why a template of people's own could not be used."""
+    if own is None:
+        return render(built_in, view, is_html=is_html), None
+    try:
+        return render(own, view, is_html=is_html), None
+    except TemplateError as error:
+        said = str(error)[:200]
+        # An annotation stands for itself: it is told as it was written.
+        return (own if built_in is own else render(built_in, view, is_html=is_html)), said

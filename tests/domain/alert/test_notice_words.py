@@ -1,0 +1,121 @@
+"""What a notice says to people."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from shared.domain.alert.channels import Templates
+from shared.domain.alert.notice_words import check_templates, render_annotations, render_notice
+from shared.domain.alert.notices import NoticeContent, NoticeKind, ToldAlert
+from shared.domain.alert.template_sandbox import TemplateError
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OURS = "https://tocsin.example"
+
+
+def told(number: int, status: str = "firing", name: str = "down") -> ToldAlert:
+    return ToldAlert(
+        alert_id=UUID(int=number),
+        status=status,
+        is_news=True,
+        name=name,
+        severity="critical",
+        labels={"alertname": name, "severity": "critical", "monitor": f"shop-{number}", "group": "web"},
+        annotations={"summary": "nobody <b>answers</b>"},
+        starts_at=START,
+        ends_at=START + timedelta(minutes=7, seconds=3) if status == "resolved" else None,
+        fingerprint="ab12",
+        reason="met",
+        evidence={},
+    )
+
+
+def content(*alerts: ToldAlert, truncated: int = 0) -> NoticeContent:
+    is_firing = any(alert.status == "firing" for alert in alerts)
+    return NoticeContent(
+        kind=NoticeKind.ALERT,
+        status="firing" if is_firing else "resolved",
+        receiver="ops",
+        group_key="g",
+        group_labels={"alertname": "down"},
+        common_labels={"alertname": "down"},
+        common_annotations={},
+        alerts=alerts,
+        truncated=truncated,
+        number=1,
+        composed_at=START + timedelta(hours=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        (content(told(1)), "[FIRING 1] down: shop-1"),
+        (content(told(1, "resolved")), "[RESOLVED 1] down: shop-1"),
+        (content(told(1), told(2, "resolved", "slow")), "[FIRING 1, RESOLVED 1] down, slow: shop-1, shop-2"),
+        (content(told(1), truncated=900), "[FIRING 901] down: shop-1"),
+        (replace(content(told(1)), kind=NoticeKind.REMINDER), "[STILL FIRING 1] down: shop-1"),
+    ],
+    ids=["one", "resolved", "both", "many", "reminder"],
+)
+def test_the_title_says_what_matters(said: NoticeContent, title: str) -> None:
+    """How many, which rule, which monitors."""
+    assert render_notice(said).title == title
+
+
+def test_the_text_tells_each_alert() -> None:
+    """Where, since when, how long, and where to read more."""
+    text = render_notice(content(told(1), told(2, "resolved")), external_url=OURS).text
+    assert "FIRING critical down: shop-1 (web)\n  since 2026-03-01 12:00:00 UTC, for 1h\n" in text
+    assert "until 2026-03-01 12:07:03 UTC, 7m 3s" in text
+    assert f"{OURS}/api/v1/alerts/{UUID(int=2)}/explain" in text
+
+
+def test_markup_in_what_others_say_is_only_text() -> None:
+    """In the HTML of a mail; in its text it stands as it is."""
+    message = render_notice(content(told(1)))
+    assert "nobody <b>answers</b>" in message.text
+    assert "nobody &lt;b&gt;answers&lt;/b&gt;" in (message.html or "")
+
+
+def test_a_thousand_alerts_make_a_short_message() -> None:
+    """The first ones in full, the others as a number, and the page is whole."""
+    message = render_notice(content(*(told(number) for number in range(100)), truncated=900))
+    assert message.text.rstrip().endswith("and 980 more")
+    assert "and 985 more" in (message.html or "")
+    assert (message.html or "").endswith("</html>")
+
+
+def test_a_channel_has_its_own_words() -> None:
+    """Each of the templates stands for one of the built-in ones."""
+    own = Templates(title="{{ receiver }}: {{ status }}", body='{"n": {{ alerts|length }}}')
+    message = render_notice(content(told(1)), templates=own)
+    assert (message.title, message.body) == ("ops: firing", '{"n": 1}')
+    assert message.text == render_notice(content(told(1))).text
+
+
+def test_a_template_that_fails_loses_no_notice() -> None:
+    """The built-in words stand in, and say so."""
+    message = render_notice(content(told(1)), templates=Templates(text="{{ 1 / 0 }}", title="{{ 1 / 0 }}"))
+    assert message.title == "[FIRING 1] down: shop-1"
+    assert "shop-1 (web)" in message.text
+    assert "a template of the channel failed" in message.text
+
+
+def test_templates_are_checked_by_name() -> None:
+    """With the line, and what it may speak of."""
+    with pytest.raises(TemplateError, match=r"html: there is no .nobody.; a template may speak of alerts, "):
+        check_templates(Templates(title="{{ status }}", html="{{ nobody }}"))
+
+
+def test_annotations_speak_of_labels_and_numbers() -> None:
+    """One that fails is told as it was written."""
+    evidence = {"comparisons": [{"value": 412.0, "threshold": 300.0}]}
+    written = {"a": "{{ labels.monitor }}: {{ value|round }} > {{ threshold|round }}", "b": "{{ 1 / 0 }}", "c": "plain"}
+    assert render_annotations(written, {"monitor": "shop"}, evidence) == {
+        "a": "shop: 412 > 300",
+        "b": "{{ 1 / 0 }}",
+        "c": "plain",
+    }
