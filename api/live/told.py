@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from shared.domain.job.leases import JobChange
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import subject_of, type_of
 from shared.live_events.reader import Entry, EntryId
 from shared.live_events.wire import decode_batch
@@ -75,6 +75,8 @@ class Told:
     @property
     def is_of_monitor(self) -> bool:
         """Whether it tells of a monitor."""
+        if isinstance(self.event, AlertTold):
+            return self.event.monitor_id is not None
         return isinstance(self.event, SampleTold | StateTold)
 
     @cached_property
@@ -153,6 +155,17 @@ def _data_of(event: LiveEvent) -> Mapping[str, object]:
                 "since": event.at,
                 "code": event.code,
                 "message": event.message,
+            }
+        case AlertTold():
+            return {
+                "id": str(event.alert_id),
+                "name": event.name,
+                "severity": event.severity,
+                "state": event.state.value,
+                "since": event.at,
+                "reason": event.reason,
+                "rule_id": None if event.rule_id is None else str(event.rule_id),
+                "monitor_id": None if event.monitor_id is None else str(event.monitor_id),
             }
         case JobChange():
             return {

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 
 from api.schemas.monitors import MonitorKind
 from api.schemas.queries import LabelTerm, QueryModel, labels_of
+from shared.domain.alert.alerts import AlertState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.live_filters import LiveFilter, LiveType
 from shared.domain.monitor.monitors import GroupName
@@ -17,7 +18,7 @@ from shared.domain.target.outcome import Outcome
 
 MAX_IDS = 1_000
 _KINDS = tuple(str(kind) for kind in (*get_args(MonitorKind), *JobKind))
-_STATES = tuple(str(state) for state in (*MonitorState, *JobState))
+_STATES = tuple(dict.fromkeys(str(state) for state in (*MonitorState, *AlertState, *JobState)))
 
 
 def _split(given: Any) -> Any:  # noqa: ANN401 - a parameter may be anything
@@ -39,7 +40,7 @@ KindName = Annotated[
     str, _one_of(_KINDS, "kind of monitor or job"), WithJsonSchema({"type": "string", "enum": list(_KINDS)})
 ]
 StateName = Annotated[
-    str, _one_of(_STATES, "state of a monitor or job"), WithJsonSchema({"type": "string", "enum": list(_STATES)})
+    str, _one_of(_STATES, "state of a monitor, alert or job"), WithJsonSchema({"type": "string", "enum": list(_STATES)})
 ]
 Several = BeforeValidator(_split)
 """Several values may stand in one parameter, separated by commas."""
@@ -48,11 +49,11 @@ Several = BeforeValidator(_split)
 class LiveFilterModel(QueryModel):
     """Which events to watch; all that is named has to be there."""
 
-    type: Annotated[list[LiveType], Several] = Field(default_factory=list, max_length=3, description="Any of these.")
+    type: Annotated[list[LiveType], Several] = Field(default_factory=list, max_length=4, description="Any of these.")
     monitor: Annotated[list[UUID], Several] = Field(
         default_factory=list,
         max_length=MAX_IDS,
-        description="Events of any of these monitors, or of the jobs in `job`.",
+        description="Events of any of these monitors and their alerts, or of the jobs in `job`.",
     )
     job: Annotated[list[UUID], Several] = Field(
         default_factory=list,
@@ -63,7 +64,9 @@ class LiveFilterModel(QueryModel):
         default_factory=list, max_length=len(_KINDS), description="Of monitors or of jobs; any of these."
     )
     state: Annotated[list[StateName], Several] = Field(
-        default_factory=list, max_length=len(_STATES), description="What a monitor or job changed into; any of these."
+        default_factory=list,
+        max_length=len(_STATES),
+        description="What a monitor, alert or job changed into; any of these.",
     )
     group: GroupName | None = None
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels of a monitor.")
@@ -107,6 +110,19 @@ class StateToldView(BaseModel):
     since: datetime
     code: str | None
     message: str | None
+
+
+class AlertToldView(BaseModel):
+    """The data of `alert`: it changed, or somebody has acknowledged it."""
+
+    id: UUID
+    name: str
+    severity: str
+    state: AlertState
+    since: datetime
+    reason: str
+    rule_id: UUID | None
+    monitor_id: UUID | None
 
 
 class JobToldView(BaseModel):

@@ -1,9 +1,10 @@
-"""What is told live to whoever watches: samples, states and jobs. A hint, never the truth: that is read."""
+"""What is told live to whoever watches: samples, states, alerts and jobs. A hint, never the truth: that is read."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from shared.domain.alert.alerts import AlertState
 from shared.domain.job.leases import JobChange
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
@@ -31,4 +32,18 @@ class StateTold:
     message: str | None = None
 
 
-LiveEvent = SampleTold | StateTold | JobChange
+@dataclass(frozen=True, slots=True)
+class AlertTold:
+    """A change of an alert, or of who has acknowledged it; `reason` says which, `at` is from when on."""
+
+    alert_id: UUID
+    rule_id: UUID | None
+    monitor_id: UUID | None
+    state: AlertState
+    at: datetime
+    name: str
+    severity: str
+    reason: str
+
+
+LiveEvent = SampleTold | StateTold | AlertTold | JobChange

@@ -7,7 +7,7 @@ from typing import assert_never
 from uuid import UUID
 
 from shared.domain.job.leases import JobChange
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
 
 
 class LiveType(StrEnum):
@@ -15,6 +15,7 @@ class LiveType(StrEnum):
 
     SAMPLE = "sample"
     STATE = "state"
+    ALERT = "alert"
     JOB = "job"
 
 
@@ -31,8 +32,9 @@ class MonitorFacts:
 class LiveFilter:
     """Lets through what has all that is asked for; of several ids, kinds, states or types any will do.
 
-    `group` and `labels` are those of monitors, `kinds` those of their targets and of jobs, `states` those that monitors
-    and jobs changed into. What an event does not have, it cannot be asked for: a sample has no state, a job no group.
+    `group` and `labels` are those of monitors, `kinds` those of their targets and of jobs, `states` those that
+    monitors, alerts and jobs changed into. An alert is found by its monitor, or by its own id when it came from
+    elsewhere. What an event does not have, it cannot be asked for: a sample has no state, a job no group.
     """
 
     types: frozenset[LiveType] = frozenset(LiveType)
@@ -54,7 +56,7 @@ class LiveFilter:
         match event:
             case SampleTold():
                 return not self.states and self._lets_monitor_through(facts)
-            case StateTold():
+            case StateTold() | AlertTold():
                 return self._has_state(event.state) and self._lets_monitor_through(facts)
             case JobChange():
                 is_of_kind = not self.kinds or event.kind in self.kinds
@@ -81,6 +83,8 @@ def type_of(event: LiveEvent) -> LiveType:
             return LiveType.SAMPLE
         case StateTold():
             return LiveType.STATE
+        case AlertTold():
+            return LiveType.ALERT
         case JobChange():
             return LiveType.JOB
         case _:
@@ -88,5 +92,10 @@ def type_of(event: LiveEvent) -> LiveType:
 
 
 def subject_of(event: LiveEvent) -> UUID:
-    """The id of the monitor or job that the event tells of."""
-    return event.job_id if isinstance(event, JobChange) else event.monitor_id
+    """The id of the monitor or job that the event tells of, or of an alert that came from elsewhere."""
+    match event:
+        case JobChange():
+            return event.job_id
+        case AlertTold():
+            return event.monitor_id or event.alert_id
+    return event.monitor_id

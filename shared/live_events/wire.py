@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from shared.domain.alert.alerts import AlertState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
 
@@ -49,6 +50,17 @@ class _State(msgspec.Struct, array_like=True, tag="state"):
     message: str | None = None
 
 
+class _Alert(msgspec.Struct, array_like=True, tag="alert"):
+    alert_id: UUID
+    rule_id: UUID | None
+    monitor_id: UUID | None
+    state: AlertState
+    at: datetime
+    name: str
+    severity: str
+    reason: str
+
+
 class _Job(msgspec.Struct, array_like=True, tag="job"):
     job_id: UUID
     version: int
@@ -63,7 +75,7 @@ class _Entry(msgspec.Struct, array_like=True):
 
 _ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")
 _ENTRY = msgspec.msgpack.Decoder(_Entry)
-_EVENT = msgspec.msgpack.Decoder(_Sample | _State | _Job)
+_EVENT = msgspec.msgpack.Decoder(_Sample | _State | _Alert | _Job)
 
 
 def encode_batch(events: Iterable[LiveEvent], *, lost: int = 0) -> bytes:
@@ -93,18 +105,25 @@ def _written(event: LiveEvent) -> msgspec.Struct:
             return _Sample(event.monitor_id, event.at, event.outcome, event.duration_ms, event.code)
         case StateTold():
             return _State(event.monitor_id, event.at, event.state, event.code, event.message)
+        case AlertTold():
+            return _Alert(
+                event.alert_id, event.rule_id, event.monitor_id, event.state, event.at, event.name, event.severity,
+                event.reason,
+            )  # fmt: skip
         case JobChange():
             return _Job(event.job_id, event.version, event.state, event.kind)
         case _:
             assert_never(event)
 
 
-def _read(written: _Sample | _State | _Job) -> LiveEvent:
+def _read(written: _Sample | _State | _Alert | _Job) -> LiveEvent:
     match written:
         case _Sample(monitor_id, at, outcome, duration_ms, code):
             return SampleTold(monitor_id, at.astimezone(UTC), outcome, duration_ms, code)
         case _State(monitor_id, at, state, code, message):
             return StateTold(monitor_id, at.astimezone(UTC), state, code, message)
+        case _Alert(alert_id, rule_id, monitor_id, state, at, name, severity, reason):
+            return AlertTold(alert_id, rule_id, monitor_id, state, at.astimezone(UTC), name, severity, reason)
         case _Job(job_id, version, state, kind):
             return JobChange(job_id, version, state, kind)
         case _:

@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from shared.domain.alert.alerts import AlertState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import LiveFilter, LiveType, MonitorFacts
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
@@ -17,6 +18,8 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 SAMPLE = SampleTold(MONITOR, AT, Outcome.UP, 1.0)
 STATE = StateTold(MONITOR, AT, MonitorState.DOWN)
 QUEUED = JobChange(JOB, 1, JobState.QUEUED, JobKind.COLLECT)
+FIRING = AlertTold(uuid4(), uuid4(), MONITOR, AlertState.FIRING, AT, "slow", "critical", "met")
+SENT_IN = AlertTold(uuid4(), None, None, AlertState.FIRING, AT, "DiskFull", "page", "met")
 FACTS = MonitorFacts("web", "http", {"team": "shop", "tier": "gold"})
 ALL = (SAMPLE, STATE, QUEUED)
 
@@ -56,6 +59,17 @@ def test_a_monitor_of_which_nothing_is_known_has_no_group(wanted: LiveFilter) ->
     assert wanted.needs_facts
     assert not wanted.lets_through(SAMPLE, None)
     assert LiveFilter(ids=frozenset({MONITOR})).lets_through(SAMPLE, None)
+
+
+def test_an_alert_is_found_by_its_monitor() -> None:
+    """And by what that monitor is; one that came from elsewhere by its own id alone."""
+    of_monitor = LiveFilter(ids=frozenset({MONITOR}), types=frozenset({LiveType.ALERT}))
+    assert of_monitor.lets_through(FIRING, FACTS)
+    assert not of_monitor.lets_through(SENT_IN, None)
+    assert LiveFilter(ids=frozenset({SENT_IN.alert_id}), states=frozenset({"firing"})).lets_through(SENT_IN, None)
+    assert LiveFilter(group="web").lets_through(FIRING, FACTS)
+    assert not LiveFilter(group="web").lets_through(SENT_IN, None)
+    assert not LiveFilter(states=frozenset({"resolved"})).lets_through(FIRING, FACTS)
 
 
 def test_a_job_of_an_unknown_kind_is_no_job_of_any_kind() -> None:

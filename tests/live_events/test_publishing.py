@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from shared.domain.alert.alerts import AlertState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
 from shared.live_events import STREAM, Batch, LiveEvents, publisher
@@ -47,6 +48,8 @@ def test_every_kind_of_event_comes_back_as_it_was() -> None:
         SampleTold(uuid4(), AT, Outcome.DOWN, 12.345, "timeout"),
         SampleTold(uuid4(), AT, Outcome.UP, None),
         StateTold(uuid4(), AT, MonitorState.NO_DATA, "missed", "A slot was missed."),
+        AlertTold(uuid4(), uuid4(), uuid4(), AlertState.FIRING, AT, "slow", "critical", "met_long_enough"),
+        AlertTold(uuid4(), None, None, AlertState.RESOLVED, AT, "DiskFull", "page", "expired"),
         JobChange(uuid4(), 7, JobState.SUCCEEDED, JobKind.NOTIFY),
         JobChange(uuid4(), 7, JobState.SUCCEEDED),
     ]
@@ -57,7 +60,7 @@ def test_an_event_of_a_later_version_is_passed_over_alone() -> None:
     """Its neighbours in the entry are told, and fields appended to a known event do no harm."""
     known = job_event()
     longer = ["job", known.job_id.bytes, 1, "queued", "collect", "a field of a later version"]
-    entry = [0, [["alert", 1], ["job", known.job_id.bytes, 1, "resting"], longer]]
+    entry = [0, [["weather", 1], ["job", known.job_id.bytes, 1, "resting"], longer]]
     assert decode_batch(msgspec.msgpack.encode(entry)) == Batch((known,))
 
 
