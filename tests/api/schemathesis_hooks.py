@@ -13,6 +13,7 @@ TEXTS = {
     "line-pattern": ["ERROR|FATAL", "^[0-9]+ "],
     # Long and short enough for whatever is bounded: a timeout, a delay, a bucket.
     "webhook-secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    "apprise-url": ["json://hooks.example/tocsin", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js"],
     "cron": ["*/5 * * * *", "0 8-18 * * 1-5"],
     "timezone": ["UTC", "Europe/Berlin"],
     "go-duration": ["1s", "5s", "1m30s"],

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, SkipValidation, WithJsonSchema
 
 from shared.domain.alert.notices import NoticeContent
+from shared.domain.channel.service_channels import AlertmanagerChannel, AppriseChannel, PagerDutyChannel, SlackChannel
 
 # Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
 _ADDRESS_PART = r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+"
@@ -122,4 +123,7 @@ class EmailChannel(BaseModel):
     """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`; else the setting `TOCSIN_SMTP_URL`."""
 
 
-Channel = Annotated[WebhookChannel | EmailChannel, Field(discriminator="kind")]
+Channel = Annotated[
+    WebhookChannel | EmailChannel | AppriseChannel | AlertmanagerChannel | PagerDutyChannel | SlackChannel,
+    Field(discriminator="kind"),
+]
