@@ -20,6 +20,9 @@ UPTIME_WINDOWS = f"^{_WINDOW}(,{_WINDOW}){{0,4}}$"
 MONITOR_GROUPING = f"^(group|label:{_NAME})$"
 SAMPLE_GROUPING = f"^(kind|target|monitor|label:{_NAME})$"
 PERCENTILES = f"^{_PERCENTILE}(,{_PERCENTILE}){{0,19}}$"
+AGGREGATE = r"^(count|sum|mean|min|max|latest|rate|increase|uptime|burn_rate|p(100|[0-9]{1,2}(\.[0-9]{1,3})?))$"
+METRIC_NAME = "^[a-z][a-z0-9_]{0,62}$"
+FIGURE_NAME = "^[a-z][a-z0-9_]{0,30}$"
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
@@ -33,6 +36,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         MONITOR_GROUPING: 'group by "group" or by a label, such as "label:team"',
         SAMPLE_GROUPING: 'group by "kind", "target", "monitor" or by a label, such as "label:team"',
         PERCENTILES: 'percentiles are numbers separated by commas, at most 20, such as "50,99.9"',
+        AGGREGATE: "an aggregate is count, sum, mean, min, max, latest, rate, increase, uptime, burn_rate or a"
+        " percentile such as p95",
+        METRIC_NAME: "a metric's name has lower-case letters, digits and _, and begins with a letter",
+        FIGURE_NAME: "a figure's name has lower-case letters, digits and _, begins with a letter, and has at most 31",
     }
 )
 """By the pattern that was not met."""

@@ -1,19 +1,23 @@
 """What a rule asks of a monitor over time: its condition, as JSON. `expressions` writes the same in one line."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.domain.durations import Duration
+from shared.domain.forms import AGGREGATE, FIGURE_NAME, METRIC_NAME, PRINTABLE
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
 
 MAX_WINDOW = timedelta(days=31)
 MAX_PARTS = 20
-"""How many conditions one rule may be made of."""
+"""How many conditions one rule may be made of; one in CEL counts as many as it names figures."""
+MAX_DEPTH = 6
+"""How deep `all` and `any` may stand in each other."""
 
 
 class Aggregate(StrEnum):
@@ -57,14 +61,8 @@ Window = Annotated[Duration, Field(ge=timedelta(seconds=1), le=MAX_WINDOW)]
 class Figure(_Part):
     """One number of a monitor: an aggregate of a metric over the window that ends now."""
 
-    aggregate: Annotated[
-        str,
-        Field(
-            pattern=r"^(count|sum|mean|min|max|latest|rate|increase|uptime|burn_rate|p(100|[0-9]{1,2}(\.[0-9]{1,3})?))$",
-            examples=["p95"],
-        ),
-    ]
-    metric: Annotated[str | None, Field(pattern="^[a-z][a-z0-9_]{0,62}$", examples=["duration_ms"])] = None
+    aggregate: Annotated[str, Field(pattern=AGGREGATE, examples=["p95"])]
+    metric: Annotated[str | None, Field(pattern=METRIC_NAME, examples=["duration_ms"])] = None
     window: Window | None = None
     outcome: Outcome | None = None
     objective: Annotated[float | None, Field(gt=0, lt=100, description="In percent, of a burn rate.")] = None
@@ -139,8 +137,8 @@ class Slo(_Part):
 class Cel(_Part):
     """An expression of the Common Expression Language over named figures and the variable `state`."""
 
-    cel: Annotated[str, Field(min_length=1, max_length=500)]
-    let: Annotated[dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,30}$")], Figure], Field(max_length=10)] = Field(
+    cel: Annotated[str, Field(min_length=1, max_length=500, pattern=PRINTABLE)]
+    let: Annotated[dict[Annotated[str, Field(pattern=FIGURE_NAME)], Figure], Field(max_length=10)] = Field(
         default_factory=dict
     )
 
@@ -150,14 +148,93 @@ class AllOf(_Part):
 
     all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_PARTS)]
 
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        _check_size(self)
+        return self
+
 
 class AnyOf(_Part):
     """At least one of these is met."""
 
     any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_PARTS)]
 
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        _check_size(self)
+        return self
 
-Condition = Comparison | StateIs | Absent | Slo | Cel | AllOf | AnyOf
+
+_NAMED_BY = {
+    "figure": "comparison",
+    "state": "state",
+    "absent": "absent",
+    "intervals": "absent",
+    "slo": "slo",
+    "cel": "cel",
+    "all": "all",
+    "any": "any",
+}
+_KIND_OF_MODEL: dict[type, str] = {
+    Comparison: "comparison",
+    StateIs: "state",
+    Absent: "absent",
+    Slo: "slo",
+    Cel: "cel",
+    AllOf: "all",
+    AnyOf: "any",
+}
+
+
+def _kind_of(value: Any) -> str | None:  # noqa: ANN401 - any JSON, or a condition itself
+    """Which condition is meant, by the member that only it has: so that a mistake is told of that one alone."""
+    if isinstance(value, dict):
+        return next((kind for member, kind in _NAMED_BY.items() if member in value), None)
+    return _KIND_OF_MODEL.get(type(value))
+
+
+Condition = Annotated[
+    Annotated[Comparison, Tag("comparison")]
+    | Annotated[StateIs, Tag("state")]
+    | Annotated[Absent, Tag("absent")]
+    | Annotated[Slo, Tag("slo")]
+    | Annotated[Cel, Tag("cel")]
+    | Annotated[AllOf, Tag("all")]
+    | Annotated[AnyOf, Tag("any")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="condition_kind",
+        custom_error_message="a condition has one of figure, state, absent, intervals, slo, cel, all or any",
+    ),
+]
+
+
+def leaves_of(condition: Condition) -> Iterator[Condition]:
+    """The conditions that are not made of others, in their order."""
+    match condition:
+        case AllOf(all=parts) | AnyOf(any=parts):
+            for part in parts:
+                yield from leaves_of(part)
+        case _:
+            yield condition
+
+
+def _check_size(condition: Condition) -> None:
+    if sum(_weight(leaf) for leaf in leaves_of(condition)) > MAX_PARTS:
+        raise PydanticCustomError("condition_size", "a condition has {most} parts in all at most", {"most": MAX_PARTS})
+    if _depth(condition) > MAX_DEPTH:
+        raise PydanticCustomError("condition_depth", "all and any stand {most} deep at most", {"most": MAX_DEPTH})
+
+
+def _weight(leaf: Condition) -> int:
+    return max(1, len(leaf.let)) if isinstance(leaf, Cel) else 1
+
+
+def _depth(condition: Condition) -> int:
+    match condition:
+        case AllOf(all=parts) | AnyOf(any=parts):
+            return 1 + max(map(_depth, parts))
+    return 0
 
 
 def _check_figure(figure: Figure) -> None:
