@@ -298,6 +298,7 @@ def create_groups() -> None:
         sa.Column("notices", sa.Integer, server_default=NONE, nullable=False),
         sa.Column("told_at", MOMENT),
         sa.Column("remind_at", MOMENT),
+        sa.Column("has_more", sa.Boolean, server_default=sa.text("false"), nullable=False),
         sa.Column("receipt", JSONB),
         sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("group_id", name=op.f("pk_alert_groups")),

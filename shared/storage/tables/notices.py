@@ -78,6 +78,8 @@ class AlertGroupRow(Row):
     notices: Mapped[int] = mapped_column(Integer, server_default=_NOTHING)
     told_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     remind_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    has_more: Mapped[bool] = mapped_column(server_default=text("false"))
+    """More was to be told than the last notice could name; the next one follows at once."""
     receipt: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
 
