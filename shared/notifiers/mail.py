@@ -5,11 +5,12 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from hashlib import sha256
 from html import escape
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from shared.domain.channel.notifications import Message
+from shared.domain.channel.notifications import AlertMessage, Message
 from shared.transport.urls import ascii_host
 
 DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
@@ -77,7 +78,13 @@ def compose(
     email["From"] = sender
     email["To"] = recipients
     email["Date"] = now
-    email["Message-ID"] = f"<{notification_id}@{sender.rpartition('@')[2].strip('> ')}>"
+    domain = sender.rpartition("@")[2].strip("> ")
+    email["Message-ID"] = f"<{notification_id}@{domain}>"
+    if isinstance(message, AlertMessage):
+        # All notices of a group name one message that never was, so that mailboxes show them as one conversation.
+        root = f"<{sha256(message.content.group_key.encode()).hexdigest()[:32]}@{domain}>"
+        email["In-Reply-To"] = root
+        email["References"] = root
     email["Auto-Submitted"] = "auto-generated"
     email.set_content(message.text or message.title, cte="quoted-printable")
     email.add_alternative(write_html(message), subtype="html", cte="quoted-printable")
@@ -95,6 +102,8 @@ def single_line(text: str) -> str:
 
 def write_html(message: Message) -> str:
     """The message as a small page without anything loaded from elsewhere."""
+    if isinstance(message, AlertMessage) and message.html is not None:
+        return message.html
     return (
         '<!doctype html><html><head><meta charset="utf-8"></head><body style="font-family:sans-serif">'
         f'<h2 style="font-size:18px">{escape(message.title)}</h2>'

@@ -5,11 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
+from shared.domain.alert.webhook_body import webhook_body
 from shared.domain.channel.channel_identity import channel_secrets_of
-from shared.domain.channel.notifications import EventMessage, Message, WebhookChannel, read_webhook_secret
+from shared.domain.channel.notifications import AlertMessage, EventMessage, Message, WebhookChannel, read_webhook_secret
 from shared.domain.job.jobs import Failure
 from shared.domain.secret.secrets import scrub
 from shared.notifiers.base import Delivery
@@ -17,6 +19,8 @@ from shared.notifiers.retry_after import parse_retry_after
 from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
+
+_log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 20.0
 """Within the 15 to 30 seconds that Standard Webhooks asks senders to wait."""
@@ -68,10 +72,22 @@ def write_body(message: Message, *, notification_id: UUID, now: datetime) -> byt
     """The payload, `type`, `timestamp` and `data`; the same over all tries of an id that carries its time (UUIDv7)."""
     if isinstance(message, EventMessage):
         return orjson.dumps(message.event.model_dump())
+    if isinstance(message, AlertMessage):
+        return _write_notice(message)
     is_timed = notification_id.version == 7  # noqa: PLR2004 - RFC 9562's number of the version.
     moment = datetime.fromtimestamp((notification_id.int >> 80) / 1000, UTC) if is_timed else now
     data = {"id": str(notification_id), "title": message.title, "text": message.text}
     return orjson.dumps({"type": "notification.message", "timestamp": moment, "data": data}, option=orjson.OPT_UTC_Z)
+
+
+def _write_notice(message: AlertMessage) -> bytes:
+    """A notice of alerts: what the channel's template wrote, if that is JSON, else as Alertmanager writes it."""
+    if message.body is not None:
+        try:
+            return orjson.dumps(orjson.loads(message.body))
+        except orjson.JSONDecodeError:
+            _log.warning("template_body_is_no_json", receiver=message.content.receiver)
+    return orjson.dumps(webhook_body(message.content, external_url=message.external_url))
 
 
 def classify_answer(answer: HttpAnswer, *, now: datetime) -> Failure | None:

@@ -1,52 +1,17 @@
 """What a notice says to people."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from notice_data import content, told
 
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_words import check_templates, render_annotations, render_notice
-from shared.domain.alert.notices import NoticeContent, NoticeKind, ToldAlert
+from shared.domain.alert.notices import NoticeContent, NoticeKind
 from shared.domain.alert.template_sandbox import TemplateError
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = "https://tocsin.example"
-
-
-def told(number: int, status: str = "firing", name: str = "down") -> ToldAlert:
-    return ToldAlert(
-        alert_id=UUID(int=number),
-        status=status,
-        is_news=True,
-        name=name,
-        severity="critical",
-        labels={"alertname": name, "severity": "critical", "monitor": f"shop-{number}", "group": "web"},
-        annotations={"summary": "nobody <b>answers</b>"},
-        starts_at=START,
-        ends_at=START + timedelta(minutes=7, seconds=3) if status == "resolved" else None,
-        fingerprint="ab12",
-        reason="met",
-        evidence={},
-    )
-
-
-def content(*alerts: ToldAlert, truncated: int = 0) -> NoticeContent:
-    is_firing = any(alert.status == "firing" for alert in alerts)
-    return NoticeContent(
-        kind=NoticeKind.ALERT,
-        status="firing" if is_firing else "resolved",
-        receiver="ops",
-        group_key="g",
-        group_labels={"alertname": "down"},
-        common_labels={"alertname": "down"},
-        common_annotations={},
-        alerts=alerts,
-        truncated=truncated,
-        number=1,
-        composed_at=START + timedelta(hours=1),
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""A notice as Alertmanager's webhook tells one, version 4, so that whatever reads those can read ours."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.alert.notice_view import alert_url
+from shared.domain.alert.notices import NoticeContent, ToldAlert
+
+VERSION = "4"
+NOT_YET = "0001-01-01T00:00:00Z"
+"""What Alertmanager has for the end of an alert that still fires, Go's zero time."""
+
+
+def webhook_body(content: NoticeContent, *, external_url: str | None) -> dict[str, Any]:
+    """The payload; the fields and their names are Alertmanager's (template.Data), in its order."""
+    return {
+        "version": VERSION,
+        "groupKey": content.group_key,
+        "truncatedAlerts": content.truncated,
+        "status": content.status,
+        "receiver": content.receiver,
+        "groupLabels": dict(content.group_labels),
+        "commonLabels": dict(content.common_labels),
+        "commonAnnotations": dict(content.common_annotations),
+        "externalURL": external_url or "",
+        "alerts": [alert_body(alert, external_url=external_url) for alert in content.alerts],
+    }
+
+
+def alert_body(alert: ToldAlert, *, external_url: str | None) -> dict[str, Any]:
+    """One alert of it."""
+    return {
+        "status": alert.status,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": rfc3339(alert.starts_at),
+        "endsAt": rfc3339(alert.ends_at) if alert.ends_at else NOT_YET,
+        "generatorURL": alert.generator_url or alert_url(alert.alert_id, external_url),
+        "fingerprint": alert.fingerprint,
+    }
+
+
+def rfc3339(at: datetime) -> str:
+    """A moment as RFC 3339 writes it, in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
