@@ -11,11 +11,14 @@ from pydantic_core import PydanticCustomError
 
 from shared.domain.alert.matchers import MatcherText
 from shared.domain.durations import Duration
+from shared.domain.fleet.limits import Limit, Rate
 from shared.domain.monitor.monitors import Timezone
 from shared.domain.numbers import WHOLE
 
 MAX_CHANNELS = 1_000
 MAX_WAIT = timedelta(days=7)
+RESERVED_LIMITS = "channel:"
+"""Keys of limits that begin so belong to channels."""
 EACH_ALERT = "..."
 """In `group_by`, as in Alertmanager: each alert is a group of its own."""
 
@@ -107,3 +110,14 @@ class KeptChannel:
     created_at: datetime
     updated_at: datetime
     created_by: str
+
+
+def limit_key_of(channel_id: UUID) -> str:
+    """Under which limit the jobs run that tell a channel which has a rate; nobody else may name it."""
+    return f"{RESERVED_LIMITS}{channel_id}"
+
+
+def limit_of_channel(channel_id: UUID, options: ChannelOptions) -> Limit:
+    """What a channel's rate allows to the jobs that tell it; no rate allows any."""
+    rate = options.rate_limit
+    return Limit(limit_key_of(channel_id), rate=None if rate is None else Rate(rate.notices, rate.per))

@@ -1,0 +1,110 @@
+"""A channel as JSON: with its secrets for whoever keeps it, and how masked values find back to them; pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from shared.domain.alert.channels import ChannelOptions
+from shared.domain.channel.channel_identity import mask_channel
+from shared.domain.channel.notifications import Channel
+from shared.domain.monitor.target_documents import WrongPlaceError
+from shared.domain.secret.masking import MASK
+
+_PLACE = "url"
+"""The field that says where a channel's secrets are sent, in the kinds that have one."""
+
+
+def document_of(channel: Channel) -> dict[str, Any]:
+    """The channel as JSON, secrets and all, without what was not given."""
+    return {name: _revealed(getattr(channel, name)) for name in sorted(channel.model_fields_set)}
+
+
+def options_document(options: ChannelOptions) -> dict[str, Any]:
+    """How a channel is told as JSON, without what was not given, so that a later default reaches it."""
+    return options.model_dump(mode="json", exclude_unset=True)
+
+
+def keep_secrets(document: Mapping[str, Any], kept: Channel) -> dict[str, Any]:
+    """The document with the kept channel's secrets where it has what is shown in their place.
+
+    Raises:
+        WrongPlaceError: something masked stands for nothing that is kept.
+    """
+    shown, secret = mask_channel(kept), document_of(kept)
+    return {
+        name: _unmasked(value, shown[name], secret[name], f"/{name}") if name in shown and name in secret else value
+        for name, value in document.items()
+    }
+
+
+def check_unmasked(channel: Channel) -> None:
+    """Refuse what is masked and stands for nothing that is kept.
+
+    Raises:
+        WrongPlaceError: a secret has to be given.
+    """
+    for pointer, value in _texts(document_of(channel), ""):
+        if MASK in value:
+            raise WrongPlaceError("*** stands for what is kept, and nothing is kept here: write it anew", pointer)
+
+
+def check_place(channel: Channel, kept: Channel) -> None:
+    """Refuse to send secrets that are kept to another host than before: they would no longer be write-only.
+
+    Raises:
+        WrongPlaceError: a secret has to be given anew.
+    """
+    document, before, shown = document_of(channel), document_of(kept), mask_channel(kept)
+    if _place_of(document) == _place_of(before):
+        return
+    for name, value in before.items():
+        if name != _PLACE and shown.get(name) != value and document.get(name) == value:
+            raise WrongPlaceError("the channel's address is another one: write this anew", f"/{name}")
+
+
+def _revealed(value: object) -> Any:  # noqa: ANN401 - JSON is any value
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list | tuple):
+        return [_revealed(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _revealed(each) for name, each in value.items()}
+    if isinstance(value, BaseModel):
+        return {name: _revealed(getattr(value, name)) for name in sorted(value.model_fields_set)}
+    return value
+
+
+def _unmasked(value: object, shown: object, secret: object, pointer: str) -> object:
+    if value == shown:
+        return secret
+    if isinstance(value, list) and isinstance(shown, list) and isinstance(secret, list):
+        known = [*zip(shown, secret, strict=True), *[(None, None)] * len(value)]
+        return [_unmasked(each, *known[place], f"{pointer}/{place}") for place, each in enumerate(value)]
+    if value != secret and isinstance(value, str) and MASK in value:
+        raise WrongPlaceError("*** stands for what is kept, and this is not how that is shown: write it anew", pointer)
+    return value
+
+
+def _texts(value: object, pointer: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            yield pointer, value
+        case dict():
+            for name, each in value.items():
+                yield from _texts(each, f"{pointer}/{name}")
+        case list():
+            for place, each in enumerate(value):
+                yield from _texts(each, f"{pointer}/{place}")
+
+
+def _place_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    url = document.get(_PLACE)
+    if not isinstance(url, str):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, ""
+    return parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower()

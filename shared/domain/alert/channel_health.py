@@ -1,0 +1,30 @@
+"""When a channel that fails is tried: one notice at a time finds out whether it is back, the others wait; pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+THRESHOLD = 5
+"""Tries in a row that were not delivered open a channel's circuit."""
+TURN = timedelta(seconds=15)
+"""While it is open, one try in this time goes through, over all workers together."""
+LONGEST_SNOOZE = timedelta(minutes=8)
+"""A notice that waits longer would be asked for no sooner: the first delivery makes all of them due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a try made of its channel: `is_healed` when it was delivered after failures, `is_disabled` if it is now."""
+
+    is_healed: bool = False
+    is_disabled: bool = False
+
+
+def is_circuit_open(failures: int) -> bool:
+    """Whether so many failures in a row keep notices waiting."""
+    return failures >= THRESHOLD
+
+
+def snooze_of(snoozes: int, *, draw: float) -> timedelta:
+    """How long a notice waits that did so `snoozes` times before; `draw` is a random number in [0, 1)."""
+    ceiling: timedelta = min(TURN * 2 ** min(snoozes, 10), LONGEST_SNOOZE)
+    return ceiling * (0.5 + draw / 2)
