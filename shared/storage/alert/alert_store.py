@@ -11,6 +11,7 @@ from shared.domain.job.jobs import Ring
 from shared.domain.live import AlertTold, LiveEvent
 from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
 from shared.storage.alert.alert_writing import insert_alerts, update_alerts
+from shared.storage.alert.telling_store import TellingStore
 from shared.storage.database import UnitOfWork
 from shared.storage.tables.alerts import OPEN
 
@@ -61,7 +62,8 @@ class AlertStore:
         if left:
             raise UnsettledAlertError
         await AlertEventStore(self._work).add([_event_of(step) for step in steps])
-        return Applied(events=[_told(step) for step in steps], adopted=adopted)
+        rings = await TellingStore(self._work).tell([step.change for step in steps])
+        return Applied(rings, [_told(step) for step in steps], adopted)
 
     async def _lock(self, changes: Sequence[AlertChange]) -> list[AlertStanding]:
         """The alerts that are changed and the open ones of the same fingerprints, locked in the order of their ids."""

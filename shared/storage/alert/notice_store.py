@@ -57,10 +57,9 @@ class NoticeStore:
         await self._work.run(
             """
             insert into notices (notice_id, channel_id, group_id, job_id, kind, state, flush_at)
-            select n.*, 'waiting', f.at
-            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) with ordinality
-                 as n (notice_id, channel_id, group_id, job_id, kind, place)
-            join unnest($6::timestamptz[]) with ordinality as f (at, place) using (place)
+            select notice_id, channel_id, group_id, job_id, kind, 'waiting', flush_at
+            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[])
+                 as n (notice_id, channel_id, group_id, job_id, kind, flush_at)
             """,
             [notice.notice_id for notice in notices],
             [notice.channel_id for notice in notices],
