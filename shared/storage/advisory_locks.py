@@ -23,3 +23,6 @@ COMPACTION = 7_463_015
 
 SILENCE = 7_463_020
 """Held by who judges the heartbeats that nothing was heard of."""
+
+SUPPRESSIONS = 7_463_031
+"""Held by who makes a silence, an inhibition or a window of maintenance, so that together they keep to the bounds."""

@@ -8,18 +8,16 @@ import msgspec
 from sqlalchemy import Row
 
 from shared.domain.alert.inhibitions import Cause, Inhibition, StandingInhibition, standing_of
-from shared.domain.alert.matchers import Matchers, MatchOperator, parse_matchers
+from shared.domain.alert.matchers import parse_matchers
 from shared.domain.alert.suppression import Span, SuppressionFacts
 from shared.domain.monitor.standing import MonitorState
 from shared.storage.alert.inhibition_store import InhibitionStore
+from shared.storage.alert.matcher_sql import SEEN_LABELS, plain_terms_of
 from shared.storage.database import UnitOfWork
 
 MAX_SPANS = 1_000
 MAX_CAUSES = 10_000
 """How many causes of one inhibition are read; what only further ones would explain is told."""
-
-SEEN_LABELS = "m.labels || jsonb_build_object('monitor', m.name, 'group', m.group_name, 'kind', m.kind)"
-"""What matchers see of a monitor `m`: `labels_of_monitor`, in SQL."""
 
 
 class SuppressionStore:
@@ -67,7 +65,7 @@ class SuppressionStore:
                 where state = 'firing' and labels @> w.labels::jsonb order by alert_id limit $3) a
             """,
             list(range(len(wanted))),
-            [_plain_terms_of(each.causes) for each in wanted],
+            [plain_terms_of(each.causes) for each in wanted],
             MAX_CAUSES,
         )
         return _standing(wanted, rows)
@@ -87,17 +85,11 @@ class SuppressionStore:
                 select * from down where labels @> w.labels::jsonb order by monitor_id limit $4) d
             """,
             list(range(len(wanted))),
-            [_plain_terms_of(each.causes) for each in wanted],
+            [plain_terms_of(each.causes) for each in wanted],
             MonitorState.DOWN.code,
             MAX_CAUSES,
         )
         return _standing(wanted, rows)
-
-
-def _plain_terms_of(matchers: Matchers) -> str:
-    """Those terms that an index knows, as JSON; an empty value would also mean a label that is not there."""
-    equal = {term.name: term.value for term in matchers.terms if term.operator is MatchOperator.EQUAL and term.value}
-    return msgspec.json.encode(equal).decode()
 
 
 def _standing(wanted: Sequence[Inhibition], rows: Sequence[Row[Any]]) -> list[StandingInhibition]:
