@@ -61,6 +61,11 @@ class Dialler:
         self._resolver = resolver
         self._policy = policy
 
+    @property
+    def policy(self) -> EgressPolicy:
+        """For what dials by itself, and has to be held to it."""
+        return self._policy
+
     def with_policy(self, policy: EgressPolicy) -> "Dialler":
         """The same resolver under another policy."""
         return Dialler(self._resolver, policy)
