@@ -7,7 +7,8 @@ from shared.domain.alert.built_in_templates import HTML, TEXT, TITLE
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_view import ANNOTATION_NAMES, NOTICE_NAMES, annotation_view, notice_view
 from shared.domain.alert.notices import NoticeContent
-from shared.domain.alert.template_sandbox import TemplateError, View, check_template, render
+from shared.domain.alert.template_environment import TemplateError
+from shared.domain.alert.template_sandbox import View, check_template, render
 from shared.domain.channel.notifications import AlertMessage
 
 MAX_TITLE = 300

@@ -9,7 +9,7 @@ from notice_data import content, told
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_words import check_templates, render_annotations, render_notice
 from shared.domain.alert.notices import NoticeContent, NoticeKind
-from shared.domain.alert.template_sandbox import TemplateError
+from shared.domain.alert.template_environment import TemplateError
 
 OURS = "https://tocsin.example"
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from shared.domain.alert.template_sandbox import MAX_OUTPUT, TemplateError, check_template, render
+from shared.domain.alert.template_environment import TemplateError
+from shared.domain.alert.template_sandbox import MAX_OUTPUT, check_template, render
 
 VIEW = {
     "title": "t",
