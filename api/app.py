@@ -23,7 +23,9 @@ from api.openapi import describe
 from api.ping_doors import PingDoors
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
+    alerts,
     capacity,
+    channels,
     coverage,
     diagnostics,
     errors,
@@ -82,12 +84,14 @@ _ROUTERS = (
     storage.router,
     uptime.router,
     overview.router,
+    alerts.router,
     health.router,
     keys.router,
     diagnostics.router,
     workers.router,
     queues.router,
     limits.router,
+    channels.router,
     secrets.router,
     live.router,
     coverage.router,

@@ -10,6 +10,8 @@ from pydantic.json_schema import models_json_schema
 from api.openapi_words import EXAMPLES, PARAMETERS, TAGS
 from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
+from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
+from api.schemas.channels import DisableBody
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
@@ -21,6 +23,7 @@ from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.secrets import SecretBody
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
+from shared.domain.alert.channel_specs import ANY_CHANNEL_SPEC, CHANNEL_SPECS
 from shared.domain.monitor.monitors import MonitorSpec
 from shared.domain.target.kinds import PLACEHOLDERS
 
@@ -28,8 +31,12 @@ Documented = dict[int | str, dict[str, Any]]
 
 _REF = "#/components/schemas/{model}"
 _MODELS: tuple[type[BaseModel], ...] = (
+    AcknowledgeBody,
+    BulkAcknowledgeBody,
     CollectSubmission,
     NotifySubmission,
+    *CHANNEL_SPECS.values(),
+    DisableBody,
     KeyBody,
     LimitBody,
     MonitorApplyBody,
@@ -86,8 +93,17 @@ IF_MATCH: dict[str, Any] = {
 IF_NONE_MATCH_MONITOR: dict[str, Any] = IF_NONE_MATCH | {
     "description": "The entity tag you have: 304 if the monitor still stands as it did; its uptime does not count."
 }
+IF_NONE_MATCH_ALERT: dict[str, Any] = IF_NONE_MATCH | {
+    "description": "The entity tag you have: 304 if nothing has happened to the alert since."
+}
 IF_MATCH_MONITOR: dict[str, Any] = IF_MATCH | {
     "description": "The entity tag you have, or `*`: how the monitor stands may have changed, its version may not."
+}
+IF_NONE_MATCH_CHANNEL: dict[str, Any] = IF_NONE_MATCH | {
+    "description": "The entity tag you have: 304 if the channel still stands as it did."
+}
+IF_MATCH_CHANNEL: dict[str, Any] = IF_MATCH | {
+    "description": "The entity tag you have, or `*`: how the channel fares may have changed, its version may not."
 }
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
@@ -207,5 +223,15 @@ def _body_schemas() -> dict[str, Any]:
     for name in ("MonitorPlanBody", "MonitorApplyBody"):
         schemas[name]["properties"]["monitors"]["items"] = {"$ref": _REF.format(model="MonitorSpec")}
     patch = {"type": "object", "title": "MonitorPatch", "description": "Fields of MonitorSpec; null takes one out."}
-    own = {"JobSubmission": submission, "JobBatch": batch, "MonitorBatch": changes, "MonitorPatch": patch}
+    channel = TypeAdapter(ANY_CHANNEL_SPEC).json_schema(ref_template=_REF)
+    channel.pop("$defs", None)
+    fields = {"type": "object", "title": "ChannelPatch", "description": "Fields of ChannelSpec; null takes one out."}
+    own = {
+        "ChannelSpec": channel,
+        "ChannelPatch": fields,
+        "JobSubmission": submission,
+        "JobBatch": batch,
+        "MonitorBatch": changes,
+        "MonitorPatch": patch,
+    }
     return schemas | own

@@ -136,11 +136,37 @@ SECRET_IN_USE = ProblemKind(
     "Change or delete the `monitors` listed first. With `?force=true` it is deleted all the same, and they end as "
     "`error` with the code `secret_missing` until there is a secret of the name again.",
 )
+CHANNEL_EXISTS = ProblemKind(
+    "channel-exists",
+    409,
+    "There is a channel of this name",
+    "Change the `channel` named by `PATCH`, take another name, or send it by `PUT /api/v1/channels`, which makes or "
+    "changes it.",
+)
+CHANNEL_IN_USE = ProblemKind(
+    "channel-in-use",
+    409,
+    "Rules name the channel",
+    "Take it out of the `channels` and the `escalation` of the `rules` named, then rename or delete it. `:disable` "
+    "stops it at once.",
+)
+TOO_MANY_CHANNELS = ProblemKind(
+    "too-many-channels",
+    409,
+    "There are as many channels as may be",
+    "Delete channels that nobody is told by any more.",
+)
 NO_SECRET_KEY = ProblemKind(
     "no-secret-key",
     409,
     "A secret cannot be kept, or not be read",
     "Set `TOCSIN_SECRET_KEYS` for the API and all workers; `tocsin secrets new-key` makes a key.",
+)
+ALERT_RESOLVED = ProblemKind(
+    "alert-resolved",
+    409,
+    "The alert has been resolved",
+    "There is nothing left to acknowledge: nobody is reminded of it any more. If it fires again, that is another alert.",
 )
 PRECONDITION_FAILED = ProblemKind(
     "precondition-failed",
@@ -265,6 +291,10 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             PLAN_CONFLICT,
             TOO_MANY_MONITORS,
             NOT_COLLECTED,
+            CHANNEL_EXISTS,
+            CHANNEL_IN_USE,
+            TOO_MANY_CHANNELS,
+            ALERT_RESOLVED,
             NO_SECRET_KEY,
             SECRET_IN_USE,
             PRECONDITION_FAILED,

@@ -22,6 +22,8 @@ from shared.domain.access import LOCAL, Principal
 from shared.domain.sample.storage_cap import parse_size
 from shared.live_events.reader import LiveReader
 from shared.services.access import Access
+from shared.services.alert.alerts import Alerts
+from shared.services.alert.channels import Channels
 from shared.services.fleet.queues import Queues
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.heartbeat.ping_keys import PingKeys
@@ -63,6 +65,7 @@ class ApiServices:
         self._serve_monitors(context)
         self._serve_heartbeats(context)
         self._serve_samples(context)
+        self._serve_alerts(context)
         self.census = Census(self.queues, self.capacity, self.metrics)
 
     def _serve_jobs(self, context: ProcessContext) -> None:
@@ -107,6 +110,10 @@ class ApiServices:
         self.storage_cap = StorageCap(context.database, cap=parse_size(context.settings.storage_cap))
         self.export = Export(context.database)
         self.export_slots = asyncio.Semaphore(PARALLEL_EXPORTS)
+
+    def _serve_alerts(self, context: ProcessContext) -> None:
+        self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
+        self.channels = Channels(context.database, context.vault)
 
     async def listen(self) -> None:
         """Hear of changed jobs until cancelled."""

@@ -24,11 +24,13 @@ _ROOT_TAGS = frozenset(
 )
 """The kinds of jobs, what a batch does to monitors, and what a WebSocket's client says."""
 _UNION_PARENTS = frozenset({"channel", "target"})
+_PLAIN_LISTS = frozenset({"quiet_hours"})
+"""Lists whose items are of one kind, so that no tag stands behind an item's number."""
 _WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"two_schedules": ("cron",), "target_labels": ("target", "labels")}
+    {"two_schedules": ("cron",), "target_labels": ("target", "labels"), "group_by": ("group_by",)}
 )
-"""Where in a monitor a mistake is that its model finds in the whole."""
+"""Where in a monitor or a channel a mistake is that its model finds in the whole."""
 _NUL_ESCAPE = b"\\u0000"
 
 
@@ -107,7 +109,8 @@ def _pointer(error: ErrorDetails) -> str:
     parts: list[str] = []
     previous: str | int | None = None
     for index, part in enumerate(error["loc"]):
-        is_tag = (index == 0 and part in _ROOT_TAGS) or isinstance(previous, int) or previous in _UNION_PARENTS
+        is_in_union = isinstance(previous, int) and error["loc"][index - 2] not in _PLAIN_LISTS
+        is_tag = (index == 0 and part in _ROOT_TAGS) or is_in_union or previous in _UNION_PARENTS
         if not is_tag and part != "[key]":
             parts.append(_escape(str(part)))
         previous = part

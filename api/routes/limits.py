@@ -11,7 +11,7 @@ from api.answers import Answer, as_response
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, not_found
-from api.schemas.limits import LIMIT_BODY, LimitKey, LimitListQuery, LimitPage, LimitView, limit_json
+from api.schemas.limits import LIMIT_BODY, LimitKey, LimitListQuery, LimitPage, LimitView, SettableLimitKey, limit_json
 from api.schemas.queries import limit_of
 from api.services import services_of
 from api.validation import read_model
@@ -56,7 +56,7 @@ async def show_limit(key: LimitKey, request: Request) -> Response:
     responses={201: {"description": "The key had no limit before.", "model": LimitView}, **problems(413, 415, 422)},
     openapi_extra={"requestBody": request_body("LimitBody")},
 )
-async def put_limit(key: LimitKey, request: Request) -> Response:
+async def put_limit(key: SettableLimitKey, request: Request) -> Response:
     """Set what is allowed to the jobs of a key; what a wider limit no longer holds is let go within a second."""
     wanted = read_model(LIMIT_BODY, await request.body())
     async with services_of(request).context.database.transaction() as work:
@@ -76,7 +76,7 @@ async def put_limit(key: LimitKey, request: Request) -> Response:
     summary="Lift a limit",
     responses={204: {"description": "It is lifted."}, **problems(404, 422)},
 )
-async def delete_limit(key: LimitKey, request: Request) -> Response:
+async def delete_limit(key: SettableLimitKey, request: Request) -> Response:
     """Lift the limit of a key; what it held is let go within a second."""
     async with services_of(request).context.database.transaction() as work:
         is_lifted = await LimitStore(work).delete(key)

@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.config import JsonDict
 
-from api.schemas.job_keys import JobKey
+from api.schemas.job_keys import FreeLimitKey, JobKey
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.durations import Duration, format_duration
@@ -28,7 +28,10 @@ _GIVEN: JsonDict = {
     ]
 }
 
-LimitKey = Annotated[JobKey, Path(description="What jobs name as their `limit_key`.", examples=["customer-7"])]
+_KEY = Path(description="What jobs name as their `limit_key`.", examples=["customer-7"])
+
+LimitKey = Annotated[JobKey, _KEY]
+SettableLimitKey = Annotated[FreeLimitKey, _KEY]
 
 
 class LimitListQuery(QueryModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.config import JsonDict
 
-from api.schemas.job_keys import JobKey
+from api.schemas.job_keys import FreeLimitKey, JobKey
 from api.schemas.moments import Moment
 from shared.domain.channel.notifications import Channel, CompletionWebhook, Message
 from shared.domain.durations import Duration
@@ -66,7 +66,7 @@ class SubmissionModel(BaseModel):
     on_conflict: Annotated[
         OnConflict, Field(description="Whether the job that holds the unique key is answered, or 409.")
     ] = OnConflict.RETURN
-    limit_key: Annotated[JobKey | None, Field(description="The job shares the limit set under this key.")] = None
+    limit_key: Annotated[FreeLimitKey | None, Field(description="The job shares the limit set under this key.")] = None
     parent_id: Annotated[UUID | None, Field(description="The job is a child of this one.")] = None
     webhook: Annotated[CompletionWebhook | None, Field(description="Is told the job's end.")] = None
 

@@ -12,8 +12,8 @@ from shared.domain.channel.notifications import Channel
 from shared.domain.monitor.target_documents import WrongPlaceError
 from shared.domain.secret.masking import MASK
 
-_PLACE = "url"
-"""The field that says where a channel's secrets are sent, in the kinds that have one."""
+_PLACES = ("url", "api_url")
+"""The fields that say where a channel's secrets are sent, in the kinds that have them."""
 
 
 def document_of(channel: Channel) -> dict[str, Any]:
@@ -56,11 +56,11 @@ def check_place(channel: Channel, kept: Channel) -> None:
     Raises:
         WrongPlaceError: a secret has to be given anew.
     """
-    document, before, shown = document_of(channel), document_of(kept), mask_channel(kept)
-    if _place_of(document) == _place_of(before):
+    if _origins_of(channel) == _origins_of(kept):
         return
-    for name, value in before.items():
-        if name != _PLACE and shown.get(name) != value and document.get(name) == value:
+    document, shown = document_of(channel), mask_channel(kept)
+    for name, value in document_of(kept).items():
+        if name not in _PLACES and shown.get(name) != value and document.get(name) == value:
             raise WrongPlaceError("the channel's address is another one: write this anew", f"/{name}")
 
 
@@ -99,12 +99,13 @@ def _texts(value: object, pointer: str) -> Iterator[tuple[str, str]]:
                 yield from _texts(each, f"{pointer}/{place}")
 
 
-def _place_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
-    url = document.get(_PLACE)
-    if not isinstance(url, str):
-        return None
+def _origins_of(channel: Channel) -> list[tuple[str, str]]:
+    return [_origin_of(getattr(channel, name)) for name in _PLACES if hasattr(channel, name)]
+
+
+def _origin_of(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return url, ""
+        return "", url
     return parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower()

@@ -18,6 +18,8 @@ from shared.domain.alert.channel_documents import (
 )
 from shared.domain.alert.channel_specs import CHANNEL, ChannelSpec, read_channel_spec
 from shared.domain.alert.channels import ChannelOptions
+from shared.domain.alert.notice_words import check_templates
+from shared.domain.alert.template_environment import TemplateError
 from shared.domain.channel.channel_identity import has_channel_secrets, mask_channel
 from shared.domain.channel.notifications import Channel
 from shared.domain.merge_patch import merge_patch
@@ -112,9 +114,9 @@ def new_spec(document: Mapping[str, Any]) -> ChannelSpec:
 
     Raises:
         ValidationError: it is none.
-        WrongPlaceError: something in it is masked.
+        WrongPlaceError: something in it is masked, or one of its templates is none.
     """
-    spec = read_channel_spec(document)
+    spec = _read_spec(document)
     check_unmasked(spec.channel)
     return spec
 
@@ -128,7 +130,7 @@ def written_spec(document: Mapping[str, Any], kept: ChannelSpec) -> ChannelSpec:
     """
     if document.get("kind", kept.channel.kind) != kept.channel.kind:
         raise WrongPlaceError(f"the channel is of the kind {kept.channel.kind} for ever; make another one", "/kind")
-    spec = read_channel_spec(keep_secrets(document, kept.channel))
+    spec = _read_spec(keep_secrets(document, kept.channel))
     check_unmasked(spec.channel)
     check_place(spec.channel, kept.channel)
     return spec
@@ -146,3 +148,13 @@ def patched_spec(patch: Mapping[str, Any], kept: ChannelSpec) -> ChannelSpec:
     if _NEVER in patch and patch[_NEVER] is None:
         changed[_NEVER] = None
     return written_spec(changed, kept)
+
+
+def _read_spec(document: Mapping[str, Any]) -> ChannelSpec:
+    spec = read_channel_spec(document)
+    try:
+        check_templates(spec.options.templates)
+    except TemplateError as error:
+        name, _, why = str(error).partition(": ")
+        raise WrongPlaceError(why, f"/templates/{name}") from None
+    return spec

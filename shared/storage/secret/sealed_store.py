@@ -15,6 +15,7 @@ class SealedPlace(StrEnum):
 
     SECRETS = "secrets"
     MONITORS = "monitors"
+    CHANNELS = "channels"
     JOBS = "jobs"
 
 
@@ -40,6 +41,7 @@ class _Columns:
 _COLUMNS = {
     SealedPlace.SECRETS: _Columns("name", "text", ("value",), "text", "true"),
     SealedPlace.MONITORS: _Columns("monitor_id", "uuid", ("target",), "text", "is_sealed"),
+    SealedPlace.CHANNELS: _Columns("channel_id", "uuid", ("config",), "text", "is_sealed"),
     SealedPlace.JOBS: _Columns(
         "job_id",
         "uuid",

@@ -22,7 +22,7 @@ CHANNEL = {"kind": "webhook", "url": "https://hooks.example/hunter2"}
 
 
 async def keep_something_of_each(database: Database) -> None:
-    """Three secrets, a sealed monitor and a plain one, and jobs sealed in every way, and one that is not."""
+    """Three secrets, a sealed monitor and channel and plain ones, and jobs sealed in every way, and one that is not."""
     async with database.transaction() as work:
         for name in ("A", "B", "C"):
             await SecretStore(work).put(name, BEFORE.seal(name), updated_by="tests")
@@ -38,6 +38,16 @@ async def keep_something_of_each(database: Database) -> None:
                 target,
                 is_sealed,
                 number,
+            )
+            await work.run(
+                """
+                insert into channels (channel_id, name, kind, config, is_sealed, shown, options, created_by)
+                values ($1, $2::text, 'email', $3, $4, '{}', '{}', 'tests')
+                """,
+                uuid7(),
+                f"ops {number}",
+                target,
+                is_sealed,
             )
         whole = {"sealed": BEFORE.seal('{"targets": []}')}
         channel = {
@@ -66,8 +76,18 @@ async def test_everything_is_read_with_the_new_key_alone_and_a_second_run_finds_
     await keep_something_of_each(database)
     async with database.transaction() as work:
         await work.run("update jobs set state = 'cancelled', finished_at = now() where kind = 'notify'")
-    assert await rotated(database, BETWEEN) == {"secrets": (3, 0, 0), "monitors": (1, 0, 0), "jobs": (3, 0, 0)}
-    assert await rotated(database, AFTER) == {"secrets": (0, 3, 0), "monitors": (0, 1, 0), "jobs": (0, 3, 0)}
+    assert await rotated(database, BETWEEN) == {
+        "secrets": (3, 0, 0),
+        "monitors": (1, 0, 0),
+        "channels": (1, 0, 0),
+        "jobs": (3, 0, 0),
+    }
+    assert await rotated(database, AFTER) == {
+        "secrets": (0, 3, 0),
+        "monitors": (0, 1, 0),
+        "channels": (0, 1, 0),
+        "jobs": (0, 3, 0),
+    }
     async with database.transaction() as work:
         values = [AFTER.unseal(row.value) for row in await work.fetch("select value from secrets order by name")]
         specs = [row.spec for row in await work.fetch("select spec::text as spec from jobs order by job_id")]
@@ -99,7 +119,12 @@ async def test_what_others_write_meanwhile_stands(database: Database) -> None:
         await SecretStore(work).put("A", BEFORE.seal("newer"), updated_by="tests")
     async with database.transaction() as work:
         assert await SealedStore(work).replace(SealedPlace.SECRETS, [(each, each) for each in read]) == 2
-    assert await rotated(database, BETWEEN) == {"secrets": (3, 0, 0), "monitors": (1, 0, 0), "jobs": (3, 0, 0)}
+    assert await rotated(database, BETWEEN) == {
+        "secrets": (3, 0, 0),
+        "monitors": (1, 0, 0),
+        "channels": (1, 0, 0),
+        "jobs": (3, 0, 0),
+    }
     async with database.transaction() as work:
         (found,) = await SecretStore(work).find_sealed(["A"])
     assert AFTER.unseal(found.value) == "newer"
