@@ -18,15 +18,15 @@ def monitor_id(number: int) -> UUID:
     return UUID(int=RULE.int + 0x1000 + number)
 
 
-def subject_of(number: int = 0, *, rule_id: UUID = RULE, **changed: object) -> AlertSubject:
+def subject_of(number: int = 0, **changed: object) -> AlertSubject:
     """What the alert of a rule on a monitor is about."""
     about: dict[str, object] = {
         "source": AlertSource.RULE,
-        "fingerprint": fingerprint_of_rule(rule_id, monitor_id(number)),
+        "fingerprint": fingerprint_of_rule(RULE, monitor_id(number)),
         "name": "slow",
         "severity": "warning",
         "labels": {"alertname": "slow", "severity": "warning", "monitor": f"m{number}", "team": "web"},
-        "rule_id": rule_id,
+        "rule_id": RULE,
         "rule_version": 1,
         "monitor_id": monitor_id(number),
     }

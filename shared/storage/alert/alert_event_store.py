@@ -18,7 +18,10 @@ MAX_SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """Something that happened to an alert: a transition, or what a person or its escalation did."""
+    """Something that happened to an alert: a transition, or what a person or its escalation did.
+
+    `event_id` grows; it is None as long as the event is not written.
+    """
 
     alert_id: UUID
     at: datetime
@@ -26,6 +29,7 @@ class AlertEvent:
     reason: str | None = None
     by: str | None = None
     detail: Mapping[str, Any] | None = None
+    event_id: int | None = None
 
 
 class AlertEventStore:
@@ -58,7 +62,7 @@ class AlertEventStore:
         """The latest events of an alert, the oldest of them first."""
         rows = await self._work.fetch(
             """
-            select alert_id, at, kind, reason, by, detail::text as detail from (
+            select event_id, alert_id, at, kind, reason, by, detail::text as detail from (
                 select * from alert_events where alert_id = $1 order by event_id desc limit $2) e
             order by event_id
             """,
@@ -70,4 +74,6 @@ class AlertEventStore:
 
 def _event_of(row: Row[Any]) -> AlertEvent:
     detail = None if row.detail is None else msgspec.json.decode(row.detail)
-    return AlertEvent(row.alert_id, row.at, row.kind, reason=row.reason, by=row.by, detail=detail)
+    return AlertEvent(
+        row.alert_id, row.at, row.kind, reason=row.reason, by=row.by, detail=detail, event_id=row.event_id
+    )
