@@ -46,13 +46,12 @@ class FlappingSpec(_Model):
     hold: _Span = timedelta(minutes=5)
 
 
-class RuleSpec(_Model):
-    """A rule as it is kept. Its name tells it from all others, and is its alerts' `alertname`."""
+class RuleFields(_Model):
+    """What a rule is beside its condition. Its name tells it from all others, and is its alerts' `alertname`."""
 
     name: Name
     description: Annotated[str, Field(max_length=2000)] = ""
-    selector: MatcherText = ""
-    condition: Condition
+    selector: Annotated[MatcherText, Field(description="Matchers of the monitors it judges; all when empty.")] = ""
     for_: Annotated[_Span, Field(alias="for", description="How long the condition has to be met.")] = timedelta(0)
     keep_firing_for: Annotated[_Span, Field(description="How long it goes on firing once it is not met.")] = timedelta(
         0
@@ -67,6 +66,12 @@ class RuleSpec(_Model):
     flapping: FlappingSpec | None = FlappingSpec()
     escalation: Annotated[list[EscalationStep], Field(max_length=10)] = Field(default_factory=list)
     enabled: bool = True
+
+
+class RuleSpec(RuleFields):
+    """A rule as it is kept."""
+
+    condition: Condition
 
     @property
     def timing(self) -> Timing:
