@@ -12,7 +12,6 @@ from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
 from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
 from api.schemas.channels import DisableBody
-from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody

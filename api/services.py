@@ -24,7 +24,6 @@ from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.alert.alerts import Alerts
 from shared.services.alert.channels import Channels
-from shared.services.alert.alerts import Alerts
 from shared.services.fleet.queues import Queues
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.heartbeat.ping_keys import PingKeys
@@ -115,9 +114,6 @@ class ApiServices:
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
         self.channels = Channels(context.database, context.vault)
-
-    def _serve_alerts(self, context: ProcessContext) -> None:
-        self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
 
     async def listen(self) -> None:
         """Hear of changed jobs until cancelled."""
