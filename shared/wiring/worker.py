@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from shared.coordination.channel_turns import ChannelTurns
 from shared.domain.job.jobs import JobKind
 from shared.domain.job.steps import StepHook, no_hook
 from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
+from shared.services.alert.channel_health import ChannelHealth
+from shared.services.alert.notice_work import NoticeTelling, NoticeWork
 from shared.services.fleet.vitals import Vitals
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.job.holds import Holds
@@ -16,7 +19,7 @@ from shared.services.job.job_execution import JobExecution, JobWork
 from shared.services.job.job_recovery import JobRecovery
 from shared.services.job.job_secrets import JobSecrets, UnsealedWork
 from shared.services.job.leases import Leases
-from shared.services.job.notify_work import NotifyWork
+from shared.services.job.notify_work import NotifyWork, TellingWork
 from shared.services.job.requeue_work import RequeueWork
 from shared.services.job.retention import Retention
 from shared.services.job.ring_repair import CountRepairs, RingRepair, count_nothing
@@ -117,10 +120,19 @@ class WorkerServices:
         collecting = CollectWork(self.collection, SeriesDirectory(context.database))
         return {
             JobKind.COLLECT: UnsealedWork(collecting, job_secrets),
-            JobKind.NOTIFY: UnsealedWork(NotifyWork(self._outside.notifiers), job_secrets),
+            JobKind.NOTIFY: UnsealedWork(
+                TellingWork(NotifyWork(self._outside.notifiers), self._notices()), job_secrets
+            ),
             JobKind.REQUEUE: RequeueWork(context.database, context.announcer),
             JobKind.ROUND: self.round_work,
         }
+
+    def _notices(self) -> NoticeWork:
+        context = self.context
+        telling = NoticeTelling(
+            self._outside.notifiers, context.vault, ChannelHealth(context.database, ChannelTurns(context.redis))
+        )
+        return NoticeWork(context.database, context.announcer, telling, clock=context.clock)
 
     async def keep_partitions(self) -> int:
         """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""

@@ -1,7 +1,8 @@
 """The work of a notify job: tell one message to one channel."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,6 +29,12 @@ class _NotifySpec(BaseModel):
         return EventMessage(title=self.message.title, text=self.message.text, event=self.event)
 
 
+class _NoticeSpec(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    notice: UUID
+
+
 class NotifyWork:
     """Tells by the notifier of the channel's kind; the notification's id is the same over all tries."""
 
@@ -50,3 +57,27 @@ class NotifyWork:
             failure=delivery.failure,
             detail=delivery.detail,
         )
+
+
+class TellsNotices(Protocol):
+    """What tells a notice of alerts."""
+
+    async def tell(self, claimed: ClaimedJob, notice_id: UUID) -> Worked:
+        """Try once to tell it."""
+        ...
+
+
+class TellingWork:
+    """The work of any notify job: it holds what is told, or only names a notice of alerts."""
+
+    def __init__(self, messages: NotifyWork, notices: TellsNotices) -> None:
+        self._messages = messages
+        self._notices = notices
+
+    async def __call__(self, claimed: ClaimedJob, report: ReportProgress) -> Worked:
+        """Tell once."""
+        try:
+            spec = _NoticeSpec.model_validate_json(claimed.spec)
+        except ValidationError:
+            return await self._messages(claimed, report)
+        return await self._notices.tell(claimed, spec.notice)

@@ -1,6 +1,6 @@
 """Groups of alerts on their channels: made when first needed, locked in one order, woken when they owe something."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from shared.domain.alert.notices import NoticeKind
 from shared.domain.job.jobs import Ring
 from shared.storage.alert.notice_store import NewNotice, NoticeStore
 from shared.storage.database import UnitOfWork
+from shared.storage.storable import json_or_none
 
 OWES = """
     (t.fire_notice_id is null and t.suppressed_at is null) or (t.fire_notice_id is not null and a.state = 'resolved')
@@ -120,6 +121,17 @@ class GroupStore:
         """Let the locked groups go whose notice has ended."""
         await self._work.run(
             "update alert_groups set notice_id = null where notice_id = any($1::uuid[])", list(notice_ids)
+        )
+
+    async def find_receipt(self, group_id: UUID) -> dict[str, Any] | None:
+        """What the channel gave to update the group's message in place."""
+        rows = await self._work.fetch("select receipt from alert_groups where group_id = $1", group_id)
+        return rows[0].receipt if rows else None
+
+    async def keep_receipt(self, group_id: UUID, receipt: Mapping[str, Any]) -> None:
+        """Keep what the channel gave."""
+        await self._work.run(
+            "update alert_groups set receipt = $2::text::jsonb where group_id = $1", group_id, json_or_none(receipt)
         )
 
 

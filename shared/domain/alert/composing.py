@@ -1,0 +1,184 @@
+"""What a notice tells of its group, decided when its time has come; pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.notice_words import render_annotations
+from shared.domain.alert.notices import MAX_TOLD_ALERTS, NoticeContent, NoticeKind, ToldAlert
+from shared.domain.alert.suppression import Suppression
+
+
+class TellReason(StrEnum):
+    """What becomes of one alert in a notice, and why."""
+
+    FIRED = "fired"
+    RESOLVED = "resolved"
+    FIRED_AND_RESOLVED = "fired_and_resolved"
+    """It was over before it could be told: one notice tells both."""
+    STILL_FIRING = "still_firing"
+    """Told before, and told along."""
+    HELD_BACK = "held_back"
+    """Something suppresses it; it is told when that has ended, if it still fires then."""
+    OVER_UNTOLD = "over_untold"
+    """It resolved while something held it back: nobody was told that it fired."""
+    NOT_WANTED = "not_wanted"
+    """Its channel was deleted before it was told."""
+    NOT_TOLD_ALONG = "not_told_along"
+    """Told before; something suppresses it now, or its channel was deleted."""
+
+
+FIRE_TOLD = frozenset({TellReason.FIRED, TellReason.FIRED_AND_RESOLVED})
+RESOLVE_TOLD = frozenset({TellReason.RESOLVED, TellReason.FIRED_AND_RESOLVED})
+NEWS = FIRE_TOLD | RESOLVE_TOLD
+SETTLED = RESOLVE_TOLD | {TellReason.OVER_UNTOLD, TellReason.NOT_WANTED}
+"""After these nothing is owed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTelling:
+    """What a channel is, or may be, owed of an alert: the alert as it stands, and what holds it back now.
+
+    Annotations are as the rule has them; a notice tells them rendered.
+    """
+
+    alert: ToldAlert
+    is_fire_told: bool
+    suppressions: tuple[Suppression, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the alert has resolved."""
+        return self.alert.status == AlertState.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is written of a telling because of a notice."""
+
+    telling: OpenTelling
+    reason: TellReason
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNews:
+    """What is known of a group when its notice is composed.
+
+    `open_tellings` are first what is owed, the most urgent first, then what may be told along. `has_unread` when not
+    all that is owed was read; `unread_firing` are the firing ones, owed or told before, that were not.
+    """
+
+    kind: NoticeKind
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    number: int
+    open_tellings: Sequence[OpenTelling]
+    has_unread: bool = False
+    unread_firing: int = 0
+    is_channel_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What a notice says, None when there is nothing to tell; what is written of each telling; and whether more waits.
+
+    `is_firing` tells whether anything that was told goes on firing, so that people are reminded of it.
+    """
+
+    content: NoticeContent | None
+    marks: tuple[Mark, ...]
+    has_more: bool
+    is_firing: bool
+
+
+def decide_telling(telling: OpenTelling, *, is_channel_deleted: bool) -> TellReason:
+    """Decide what is told of one alert. A resolve that is owed is told whatever suppresses it, and to whomever."""
+    if telling.is_fire_told:
+        if telling.is_over:
+            return TellReason.RESOLVED
+        is_quiet = is_channel_deleted or bool(telling.suppressions)
+        return TellReason.NOT_TOLD_ALONG if is_quiet else TellReason.STILL_FIRING
+    if is_channel_deleted:
+        return TellReason.NOT_WANTED
+    if telling.suppressions:
+        return TellReason.OVER_UNTOLD if telling.is_over else TellReason.HELD_BACK
+    return TellReason.FIRED_AND_RESOLVED if telling.is_over else TellReason.FIRED
+
+
+def compose(news: GroupNews, *, now: datetime) -> Composed:
+    """Decide what a notice tells.
+
+    Each alert that fired or resolved is named by exactly one notice: those that do not fit into this one are left to
+    the next. What still fires is named as far as there is room, and counted.
+    """
+    marks = [
+        Mark(telling, decide_telling(telling, is_channel_deleted=news.is_channel_deleted))
+        for telling in news.open_tellings
+    ]
+    fresh = [mark for mark in marks if mark.reason in NEWS]
+    told, left = fresh[:MAX_TOLD_ALERTS], fresh[MAX_TOLD_ALERTS:]
+    along = [mark for mark in marks if mark.reason is TellReason.STILL_FIRING]
+    is_firing = news.unread_firing > 0 or any(_goes_on(mark) for mark in marks)
+    kept = (*told, *(mark for mark in marks if mark.reason not in NEWS))
+    has_more = bool(left) or news.has_unread
+    if not told and not _is_reminding(news.kind, along):
+        return Composed(None, kept, has_more, is_firing)
+    named = [*told, *along[: MAX_TOLD_ALERTS - len(told)]]
+    unnamed = [*left, *along[MAX_TOLD_ALERTS - len(told) :]]
+    truncated = news.unread_firing + sum(not mark.telling.is_over for mark in unnamed)
+    kind = NoticeKind.ALERT if told else NoticeKind.REMINDER
+    return Composed(_content(replace(news, kind=kind), named, truncated, now), kept, has_more, is_firing)
+
+
+def _goes_on(mark: Mark) -> bool:
+    """Whether the channel has been told that it fires, and not that it resolved."""
+    return mark.reason in {TellReason.FIRED, TellReason.STILL_FIRING, TellReason.NOT_TOLD_ALONG}
+
+
+def _is_reminding(kind: NoticeKind, along: Sequence[Mark]) -> bool:
+    """People are reminded of what nobody has acknowledged."""
+    return kind is NoticeKind.REMINDER and any(mark.telling.alert.acknowledged_by is None for mark in along)
+
+
+def _content(news: GroupNews, named: Sequence[Mark], truncated: int, now: datetime) -> NoticeContent:
+    alerts = tuple(sorted(map(_told, named), key=_order))
+    is_firing = truncated > 0 or any(alert.status == AlertState.FIRING for alert in alerts)
+    return NoticeContent(
+        kind=news.kind,
+        status="firing" if is_firing else "resolved",
+        receiver=news.receiver,
+        group_key=news.group_key,
+        group_labels=news.group_labels,
+        common_labels=_common([alert.labels for alert in alerts]),
+        common_annotations=_common([alert.annotations for alert in alerts]),
+        alerts=alerts,
+        truncated=truncated,
+        number=news.number,
+        composed_at=now,
+    )
+
+
+def _told(mark: Mark) -> ToldAlert:
+    alert = mark.telling.alert
+    annotations = render_annotations(alert.annotations, alert.labels, alert.evidence)
+    return replace(alert, annotations=annotations, is_news=mark.reason in NEWS)
+
+
+def _order(alert: ToldAlert) -> tuple[bool, bool, int, datetime]:
+    """What fires comes first, what is new before the rest, what matters most before what matters less."""
+    weight = {"critical": 0, "warning": 1}.get(alert.severity, 2)
+    return alert.status != AlertState.FIRING, not alert.is_news, weight, alert.starts_at
+
+
+def _common(all_labels: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The labels that all have alike."""
+    return dict(_alike(all_labels))
+
+
+def _alike(all_labels: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in all_labels[0].items():
+        if all(labels.get(name) == value for labels in all_labels[1:]):
+            yield name, value

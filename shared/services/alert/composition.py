@@ -1,0 +1,104 @@
+"""Composing a notice: what its group owes is read, decided and written within one unit of work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from shared.domain.alert.composing import Composed, GroupNews, OpenTelling, compose
+from shared.domain.alert.notices import NoticeContent, NoticeKind, NoticeState
+from shared.domain.alert.suppression import Suppression, SuppressionFacts, SuppressionKind, suppressions_of
+from shared.domain.job.jobs import Ring
+from shared.storage.alert.composing_store import ComposingStore, OpenAlerts, ReadAlert
+from shared.storage.alert.group_store import GroupStore, LockedGroup
+from shared.storage.alert.notice_store import Notice, NoticeStore
+from shared.storage.alert.suppression_store import SuppressionStore
+from shared.storage.database import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyNotice:
+    """A notice whose turn it is: what it says, None when there is nothing to tell, and what is rung after the commit.
+
+    `receipt` is what the channel gave for the group's notice before.
+    """
+
+    notice: Notice
+    content: NoticeContent | None
+    receipt: dict[str, Any] | None = None
+    rings: Sequence[Ring] = ()
+
+
+class Composition:
+    """Makes notices ready to be sent, within one unit of work."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+        self._notices = NoticeStore(work)
+        self._groups = GroupStore(work)
+
+    async def prepare(self, notice_id: UUID, *, job_id: UUID) -> ReadyNotice | None:
+        """The notice as this try of its job tells it, composed if it was not before; None when it is unknown.
+
+        A notice that has ended, and whose job somebody ran anew, is carried by the new job from then on.
+        """
+        found = await self._notices.find(notice_id)
+        if found is None:
+            return None
+        # Locked first, as everywhere; a notice never changes its group.
+        locked = await self._groups.lock([found.group_id]) if found.group_id is not None else []
+        notice = await self._notices.find(notice_id, is_locked=True)
+        if notice is None:
+            return None
+        is_open = notice.content is not None or notice.state is NoticeState.WAITING
+        if is_open and notice.job_id != job_id:
+            await self._notices.adopt(notice_id, job_id)
+        if notice.state is not NoticeState.WAITING:
+            return ReadyNotice(notice, notice.content, await self._receipt_of(notice))
+        return await self._compose(notice, locked[0]) if locked else ReadyNotice(notice, None)
+
+    async def _compose(self, notice: Notice, group: LockedGroup) -> ReadyNotice:
+        store = ComposingStore(self._work, group)
+        news = _news_of(notice, group, await store.read_open(), await SuppressionStore(self._work).facts(group.now))
+        composed = compose(news, now=group.now)
+        await store.write_marks(notice.notice_id, composed.marks)
+        await store.write_group(composed, is_reminder=notice.kind is NoticeKind.REMINDER)
+        if composed.content is None:
+            return ReadyNotice(notice, None, rings=await self._end_empty(notice, group, composed))
+        content = await self._notices.freeze(notice.notice_id, composed.content)
+        return ReadyNotice(notice, content, await self._receipt_of(notice))
+
+    async def _end_empty(self, notice: Notice, group: LockedGroup, composed: Composed) -> list[Ring]:
+        await self._notices.end({notice.notice_id: NoticeState.EMPTY})
+        await self._groups.release([notice.notice_id])
+        return await self._groups.wake([replace(group, notice_id=None, has_more=composed.has_more)])
+
+    async def _receipt_of(self, notice: Notice) -> dict[str, Any] | None:
+        return None if notice.group_id is None else await self._groups.find_receipt(notice.group_id)
+
+
+def held_back_by(labelled: ReadAlert, group: LockedGroup, facts: SuppressionFacts) -> tuple[Suppression, ...]:
+    """All that holds an alert back on the group's channel; a channel that is disabled holds back everything."""
+    alert = labelled.alert
+    found = suppressions_of(alert.labels, alert.severity, facts, group.options, group.now)
+    if not group.is_channel_disabled:
+        return found
+    return (Suppression(SuppressionKind.CHANNEL_DISABLED, group.channel_name), *found)
+
+
+def _news_of(notice: Notice, group: LockedGroup, read: OpenAlerts, facts: SuppressionFacts) -> GroupNews:
+    tellings = [
+        OpenTelling(each.alert, each.is_fire_told, held_back_by(each, group, facts))
+        for each in (*read.owed, *read.along)
+    ]
+    return GroupNews(
+        kind=notice.kind,
+        receiver=group.channel_name,
+        group_key=str(group.group_id),
+        group_labels=group.labels,
+        number=group.notices + 1,
+        open_tellings=tellings,
+        has_unread=read.has_unread,
+        unread_firing=read.unread_firing,
+        is_channel_deleted=group.is_channel_deleted,
+    )
