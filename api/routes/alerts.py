@@ -101,7 +101,7 @@ async def acknowledge_alert(alert_id: UUID, request: Request) -> Response:
     body = await request.body()
     note = (read_model(ACKNOWLEDGE, body) if body else AcknowledgeBody()).note
     refuse_nul(body)
-    by = principal_of(request).principal_id
+    by = principal_of(request).name
     return _shown(request, await services_of(request).alerts.acknowledge(alert_id, by=by, note=note))
 
 
@@ -113,7 +113,7 @@ async def acknowledge_alert(alert_id: UUID, request: Request) -> Response:
 )
 async def unacknowledge_alert(alert_id: UUID, request: Request) -> Response:
     """Take it back, whoever gave it: reminders and escalation go on."""
-    by = principal_of(request).principal_id
+    by = principal_of(request).name
     return _shown(request, await services_of(request).alerts.unacknowledge(alert_id, by=by))
 
 
@@ -129,7 +129,7 @@ async def acknowledge_alerts(request: Request) -> Response:
     body = await request.body()
     wanted = read_model(BULK_ACKNOWLEDGE, body)
     refuse_nul(body)
-    by, alerts = principal_of(request).principal_id, services_of(request).alerts
+    by, alerts = principal_of(request).name, services_of(request).alerts
     match wanted.ids, wanted.where:
         case (list() as ids, None):
             done = Acknowledged(await alerts.acknowledge_many(ids, by=by, note=wanted.note), is_more=False)

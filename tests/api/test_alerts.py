@@ -57,11 +57,11 @@ async def test_an_alert_tells_its_life(client: httpx2.AsyncClient, database: Dat
     assert (alert.started_at, alert.fired_at, alert.rule_id) == (START, START + 2 * MINUTE, RULE)
     assert alert.links.monitor == f"/api/v1/monitors/{monitor_id(0)}"
     assert alert.acknowledged is not None
-    assert (alert.acknowledged.by, alert.acknowledged.note) == ("admin-key", "on it")
+    assert (alert.acknowledged.by, alert.acknowledged.note) == ("TOCSIN_ADMIN_KEY", "on it")
     assert [(event.kind, event.by) for event in alert.events] == [
         ("pend", None),
         ("fire", None),
-        ("acknowledged", "admin-key"),
+        ("acknowledged", "TOCSIN_ADMIN_KEY"),
     ]
     assert alert.events[2].detail == {"note": "on it"}
 
@@ -242,4 +242,4 @@ async def test_who_reads_does_not_acknowledge(
         assert (await client.post(f"{ALERTS}/{alert_id}:acknowledge")).status_code == 403
     async with open_client(make_services(), headers={"Authorization": f"Bearer {submitting}"}) as client:
         seen = (await client.post(f"{ALERTS}/{alert_id}:acknowledge")).json()
-    assert seen["acknowledged"]["by"] != "admin-key"
+    assert seen["acknowledged"]["by"] == "a submit key"
