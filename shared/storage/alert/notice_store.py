@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from shared.domain.alert.channel_trial import TRIAL_PRIORITY, TRIAL_STALE_AFTER, TRIAL_TRIES
 from shared.domain.alert.notices import NoticeContent, NoticeKind, NoticeState
-from shared.domain.job.jobs import JobKind, NewJob, Ring
+from shared.domain.job.jobs import DEFAULT_PRIORITY, JobKind, NewJob, Ring
 from shared.storage.database import UnitOfWork
 from shared.storage.job.job_store import JobStore, first_ring
 from shared.storage.storable import storable_json
@@ -155,15 +156,21 @@ def content_of(text: str) -> NoticeContent:
 
 
 def job_of(notice: NewNotice) -> NewJob:
-    """The job that carries a notice; receivers know repeats by the notice's id, whichever job it is."""
+    """The job that carries a notice; receivers know repeats by the notice's id, whichever job it is.
+
+    A test is tried once, before all else, and soon or not at all.
+    """
+    is_test = notice.kind is NoticeKind.TEST
     return NewJob(
         job_id=notice.job_id,
         kind=JobKind.NOTIFY,
         spec=msgspec.json.encode({"notice": str(notice.notice_id)}).decode(),
         run_at=notice.flush_at,
-        max_attempts=MAX_TRIES,
+        max_attempts=TRIAL_TRIES if is_test else MAX_TRIES,
         principal_id=PRINCIPAL,
         labels={"channel": notice.channel_name},
         limit_key=f"channel:{notice.channel_id}" if notice.is_limited else None,
         effect_id=notice.notice_id,
+        priority=TRIAL_PRIORITY if is_test else DEFAULT_PRIORITY,
+        expires_at=notice.flush_at + TRIAL_STALE_AFTER if is_test else None,
     )
