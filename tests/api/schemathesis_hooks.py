@@ -15,6 +15,7 @@ TEXTS = {
     "webhook-secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     "apprise-url": ["json://hooks.example/tocsin", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js"],
     "cron": ["*/5 * * * *", "0 8-18 * * 1-5"],
+    "matchers": ["team=web", 'group="web", host=~"db.*"', "severity!=info"],
     "timezone": ["UTC", "Europe/Berlin"],
     "go-duration": ["1s", "5s", "1m30s"],
 }

@@ -115,7 +115,11 @@ def _check(text: str) -> str:
 
 MatcherText = Annotated[
     str,
-    Field(max_length=MAX_CHARACTERS, examples=["team=web", 'group="web", host=~"db.*"']),
+    Field(
+        max_length=MAX_CHARACTERS,
+        examples=["team=web", 'group="web", host=~"db.*"'],
+        json_schema_extra={"format": "matchers"},
+    ),
     AfterValidator(_check),
 ]
 """Matchers as people write them, put into their plainest form."""
