@@ -11,6 +11,8 @@ from shared.domain.job.steps import StepHook, no_hook
 from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
 from shared.services.alert.channel_health import ChannelHealth
+from shared.services.alert.escalation import Escalation
+from shared.services.alert.notice_upkeep import NoticeUpkeep
 from shared.services.alert.notice_work import NoticeTelling, NoticeWork
 from shared.services.fleet.vitals import Vitals
 from shared.services.heartbeat.heartbeats import Heartbeats
@@ -70,6 +72,7 @@ class WorkerServices:
         self._keep_jobs(context, notes)
         self._keep_monitors(context, notes)
         self._keep_samples(context)
+        self._keep_notices(context)
         self.execution = build_execution(context, self.leases, self._works())
 
     @classmethod
@@ -114,6 +117,10 @@ class WorkerServices:
         self.rollups = Rollups(context.database)
         self.compaction = Compaction(context.database, hot_days=context.settings.hot_days)
         self.storage_cap = StorageCap(context.database, cap=parse_size(context.settings.storage_cap))
+
+    def _keep_notices(self, context: ProcessContext) -> None:
+        self.notice_upkeep = NoticeUpkeep(context.database, context.announcer)
+        self.escalation = Escalation(context.database, context.announcer)
 
     def _works(self) -> dict[JobKind, JobWork]:
         context, job_secrets = self.context, JobSecrets(self.context.vault)

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channels import ChannelOptions
 from shared.domain.alert.notice_words import render_annotations
 from shared.domain.alert.notices import MAX_TOLD_ALERTS, NoticeContent, NoticeKind, ToldAlert
-from shared.domain.alert.suppression import Suppression
+from shared.domain.alert.suppression import Suppression, SuppressionFacts, SuppressionKind, suppressions_of
 
 
 class TellReason(StrEnum):
@@ -92,6 +93,23 @@ class Composed:
     marks: tuple[Mark, ...]
     has_more: bool
     is_firing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAsTold:
+    """A channel as far as it decides what is held back on it; nothing is told on one that is disabled."""
+
+    name: str
+    options: ChannelOptions
+    is_disabled: bool = False
+
+
+def held_back_by(
+    labels: Mapping[str, str], severity: str, facts: SuppressionFacts, *, channel: ChannelAsTold, now: datetime
+) -> tuple[Suppression, ...]:
+    """All that holds the firing of an alert with these labels back on a channel."""
+    found = suppressions_of(labels, severity, facts, channel.options, now)
+    return (Suppression(SuppressionKind.CHANNEL_DISABLED, channel.name), *found) if channel.is_disabled else found
 
 
 def decide_telling(telling: OpenTelling, *, is_channel_deleted: bool) -> TellReason:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from shared.domain.job.jobs import JobState
+
 MAX_TOLD_ALERTS = 100
 """How many alerts one notice names; the others are counted."""
 
@@ -38,6 +40,16 @@ class NoticeState(StrEnum):
 
 
 LIVE_NOTICES = frozenset({NoticeState.WAITING, NoticeState.COMPOSED})
+
+
+def end_of_notice(job_state: JobState | None) -> NoticeState:
+    """How a notice ended whose job has; without a job it cannot be delivered any more, and is a dead letter."""
+    match job_state:
+        case JobState.SUCCEEDED:
+            return NoticeState.DELIVERED
+        case JobState.CANCELLED:
+            return NoticeState.CANCELLED
+    return NoticeState.FAILED
 
 
 @dataclass(frozen=True, slots=True)

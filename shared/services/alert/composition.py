@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alert.composing import Composed, GroupNews, OpenTelling, compose
+from shared.domain.alert.composing import ChannelAsTold, Composed, GroupNews, OpenTelling, compose, held_back_by
 from shared.domain.alert.notices import NoticeContent, NoticeKind, NoticeState
-from shared.domain.alert.suppression import Suppression, SuppressionFacts, SuppressionKind, suppressions_of
+from shared.domain.alert.suppression import SuppressionFacts
 from shared.domain.job.jobs import Ring
-from shared.storage.alert.composing_store import ComposingStore, OpenAlerts, ReadAlert
+from shared.storage.alert.composing_store import ComposingStore, OpenAlerts
 from shared.storage.alert.group_store import GroupStore, LockedGroup
 from shared.storage.alert.notice_store import Notice, NoticeStore
 from shared.storage.alert.suppression_store import SuppressionStore
@@ -77,18 +77,14 @@ class Composition:
         return None if notice.group_id is None else await self._groups.find_receipt(notice.group_id)
 
 
-def held_back_by(labelled: ReadAlert, group: LockedGroup, facts: SuppressionFacts) -> tuple[Suppression, ...]:
-    """All that holds an alert back on the group's channel; a channel that is disabled holds back everything."""
-    alert = labelled.alert
-    found = suppressions_of(alert.labels, alert.severity, facts, group.options, group.now)
-    if not group.is_channel_disabled:
-        return found
-    return (Suppression(SuppressionKind.CHANNEL_DISABLED, group.channel_name), *found)
-
-
 def _news_of(notice: Notice, group: LockedGroup, read: OpenAlerts, facts: SuppressionFacts) -> GroupNews:
+    channel = ChannelAsTold(group.channel_name, group.options, is_disabled=group.is_channel_disabled)
     tellings = [
-        OpenTelling(each.alert, each.is_fire_told, held_back_by(each, group, facts))
+        OpenTelling(
+            each.alert,
+            each.is_fire_told,
+            held_back_by(each.alert.labels, each.alert.severity, facts, channel=channel, now=group.now),
+        )
         for each in (*read.owed, *read.along)
     ]
     return GroupNews(

@@ -1,6 +1,6 @@
 """The ledger of who is owed which news: written in the transaction in which an alert fires or resolves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,24 +24,23 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Channel:
+class ToldChannel:
+    """A channel that alerts may be told to, as far as that is decided by their labels."""
+
     channel_id: UUID
     name: str
     options: ChannelOptions
     matchers: str | None
 
     def is_told(self, subject: AlertSubject) -> bool:
+        """Whether it is named for the alert, or chooses it by its labels."""
         if self.name in subject.channels:
             return True
         return self.matchers is not None and parse_matchers(self.matchers).matches(subject.labels)
 
-    def group_of(self, subject: AlertSubject) -> AlertGroup:
-        return group_of(
-            self.channel_id,
-            group_by=self.options.group_by,
-            labels=subject.labels,
-            fingerprint=subject.fingerprint,
-        )
+    def group_of(self, labels: Mapping[str, str], fingerprint: bytes) -> AlertGroup:
+        """The group that an alert belongs to here."""
+        return group_of(self.channel_id, group_by=self.options.group_by, labels=labels, fingerprint=fingerprint)
 
 
 class TellingStore:
@@ -82,15 +81,15 @@ class TellingStore:
     async def _wanted_of(self, fired: dict[UUID, AlertSubject]) -> list[Wanted]:
         if not fired:
             return []
-        channels = await self._channels({name for subject in fired.values() for name in subject.channels})
+        channels = await self.list_told({name for subject in fired.values() for name in subject.channels})
         return [
-            Wanted(alert_id, channel.group_of(subject))
+            Wanted(alert_id, channel.group_of(subject.labels, subject.fingerprint))
             for alert_id, subject in fired.items()
             for channel in channels
             if channel.is_told(subject)
         ]
 
-    async def _channels(self, names: set[str]) -> list[_Channel]:
+    async def list_told(self, names: set[str]) -> list[ToldChannel]:
         """The channels of these names, and those that choose alerts by their labels."""
         rows = await self._work.fetch(
             """
@@ -100,7 +99,7 @@ class TellingStore:
             """,
             sorted(names),
         )
-        return [_Channel(row.channel_id, row.name, options_of(row.options), row.matchers) for row in rows]
+        return [ToldChannel(row.channel_id, row.name, options_of(row.options), row.matchers) for row in rows]
 
     async def _groups_of(self, alert_ids: Sequence[UUID]) -> list[UUID]:
         rows = await self._work.fetch(
