@@ -13,8 +13,10 @@ from api.problems import CONTENT_TYPE
 from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
 from api.schemas.channels import DisableBody
 from api.schemas.diagnostics import ProfileBody
+from api.schemas.inhibitions import InhibitionBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
+from api.schemas.maintenance import MaintenanceBody
 from api.schemas.monitor_changes import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.monitor_plans import MonitorApplyBody, MonitorPlanBody
 from api.schemas.pings import PingKeyBody
@@ -22,6 +24,7 @@ from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
 from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.secrets import SecretBody
+from api.schemas.silences import SilenceBody, SilencePatch
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.alert.channel_specs import ANY_CHANNEL_SPEC, CHANNEL_SPECS
 from shared.domain.monitor.monitors import MonitorSpec
@@ -37,8 +40,10 @@ _MODELS: tuple[type[BaseModel], ...] = (
     NotifySubmission,
     *CHANNEL_SPECS.values(),
     DisableBody,
+    InhibitionBody,
     KeyBody,
     LimitBody,
+    MaintenanceBody,
     MonitorApplyBody,
     MonitorPlanBody,
     MonitorSelectionBody,
@@ -51,6 +56,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
     BulkRequeueBody,
     ErrorRequeueBody,
     SecretBody,
+    SilenceBody,
+    SilencePatch,
     ProblemView,
 )
 _PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemView")}}}}

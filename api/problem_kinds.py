@@ -150,6 +150,24 @@ CHANNEL_IN_USE = ProblemKind(
     "Take it out of the `channels` and the `escalation` of the `rules` named, then rename or delete it. `:disable` "
     "stops it at once.",
 )
+TOO_MANY_HELD = ProblemKind(
+    "too-many-held",
+    409,
+    "There are as many as may be",
+    "The detail says of what, and how many may be. End or delete some that are no longer needed.",
+)
+HAS_ENDED = ProblemKind(
+    "has-ended",
+    409,
+    "It has ended",
+    "What has ended stays as it was, so that it can be seen why nobody was told. Make a new one.",
+)
+INHIBITION_EXISTS = ProblemKind(
+    "inhibition-exists",
+    409,
+    "There is an inhibition of this name",
+    "Replace it by `PUT /api/v1/inhibitions/{id}`, or take another name.",
+)
 TOO_MANY_CHANNELS = ProblemKind(
     "too-many-channels",
     409,
@@ -294,6 +312,9 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             CHANNEL_EXISTS,
             CHANNEL_IN_USE,
             TOO_MANY_CHANNELS,
+            TOO_MANY_HELD,
+            HAS_ENDED,
+            INHIBITION_EXISTS,
             ALERT_RESOLVED,
             NO_SECRET_KEY,
             SECRET_IN_USE,

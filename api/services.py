@@ -24,6 +24,9 @@ from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.alert.alerts import Alerts
 from shared.services.alert.channels import Channels
+from shared.services.alert.inhibitions import Inhibitions
+from shared.services.alert.maintenance import Maintenances
+from shared.services.alert.silences import Silences
 from shared.services.fleet.queues import Queues
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.heartbeat.ping_keys import PingKeys
@@ -114,6 +117,9 @@ class ApiServices:
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
         self.channels = Channels(context.database, context.vault)
+        self.silences = Silences(context.database, clock=context.clock)
+        self.inhibitions = Inhibitions(context.database)
+        self.maintenances = Maintenances(context.database, clock=context.clock)
 
     async def listen(self) -> None:
         """Hear of changed jobs until cancelled."""

@@ -119,13 +119,16 @@ def fold(standing: Standing, look: Look, *, confirmations: int) -> Folded:
 
     A look that is older than the latest one, or than the state itself, changes no state. *Down* begins when the target
     was first found down, once as many further looks as `confirmations` found the same. An error of ours is `no_data`
-    and neither confirms nor clears anything. Where slots were missed before this one, nothing was known between.
+    and neither confirms nor clears anything. Where slots were missed before this one, nothing was known between. A
+    pause and a maintenance last whatever is found.
     """
-    if standing.state in {MonitorState.PAUSED, MonitorState.MAINTENANCE}:
+    if standing.state is MonitorState.PAUSED:
         return Folded(standing)
     # A look that was under way through a pause comes after the resumption, and was due before it.
     if look.at < standing.since or (standing.last_at is not None and look.at <= standing.last_at):
         return Folded(_overtaken(standing, look))
+    if standing.state is MonitorState.MAINTENANCE:
+        return Folded(replace(standing, last_at=look.at, covered_until=_covered_until(standing, look)))
     standing, gap = _note_gap(standing, look)
     standing = replace(standing, last_at=look.at, covered_until=_covered_until(standing, look))
     folded = _judge(standing, look, confirmations=confirmations)
@@ -169,6 +172,22 @@ def fold_resume(standing: Standing, *, at: datetime) -> Folded:
         return Folded(standing)
     resumed, changes = _enter(standing, at, MonitorState.PENDING, None, None)
     return Folded(resumed, changes)
+
+
+def fold_maintenance(standing: Standing, *, at: datetime, name: str) -> Folded:
+    """Let planned work begin, `name` for its message: whatever looks find, nothing is said of the target."""
+    if standing.state in {MonitorState.PAUSED, MonitorState.MAINTENANCE}:
+        return Folded(standing)
+    maintained, changes = _enter(standing, at, MonitorState.MAINTENANCE, None, name)
+    return Folded(replace(maintained, failing=0, first_failed_at=None), changes)
+
+
+def fold_maintenance_end(standing: Standing, *, at: datetime) -> Folded:
+    """Let planned work end; nothing is known until the next look."""
+    if standing.state is not MonitorState.MAINTENANCE:
+        return Folded(standing)
+    pending, changes = _enter(standing, at, MonitorState.PENDING, None, None)
+    return Folded(pending, changes)
 
 
 def _note_gap(standing: Standing, look: Look) -> tuple[Standing, tuple[StateChange, ...]]:
