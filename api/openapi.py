@@ -13,12 +13,14 @@ from api.problems import CONTENT_TYPE
 from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
 from api.schemas.channels import DisableBody
 from api.schemas.diagnostics import ProfileBody
+from api.schemas.inbound import AlertmanagerWebhook, InboundAlerts
 from api.schemas.inhibitions import InhibitionBody
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
 from api.schemas.maintenance import MaintenanceBody
 from api.schemas.monitor_changes import MonitorBatchBody, MonitorSelectionBody
 from api.schemas.monitor_plans import MonitorApplyBody, MonitorPlanBody
+from api.schemas.notices import BulkRedeliverBody
 from api.schemas.pings import PingKeyBody
 from api.schemas.problems import ProblemView
 from api.schemas.queues import QueueBody, QueueReason
@@ -27,6 +29,7 @@ from api.schemas.secrets import SecretBody
 from api.schemas.silences import SilenceBody, SilencePatch
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
 from shared.domain.alert.channel_specs import ANY_CHANNEL_SPEC, CHANNEL_SPECS
+from shared.domain.alert.rule_documents import RuleDocument
 from shared.domain.monitor.monitors import MonitorSpec
 from shared.domain.target.kinds import PLACEHOLDERS
 
@@ -40,7 +43,10 @@ _MODELS: tuple[type[BaseModel], ...] = (
     NotifySubmission,
     *CHANNEL_SPECS.values(),
     DisableBody,
+    BulkRedeliverBody,
     InhibitionBody,
+    AlertmanagerWebhook,
+    InboundAlerts,
     KeyBody,
     LimitBody,
     MaintenanceBody,
@@ -53,6 +59,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     QueueBody,
     QueueReason,
     RequeueBody,
+    RuleDocument,
     BulkRequeueBody,
     ErrorRequeueBody,
     SecretBody,
@@ -111,6 +118,12 @@ IF_NONE_MATCH_CHANNEL: dict[str, Any] = IF_NONE_MATCH | {
 }
 IF_MATCH_CHANNEL: dict[str, Any] = IF_MATCH | {
     "description": "The entity tag you have, or `*`: how the channel fares may have changed, its version may not."
+}
+IF_NONE_MATCH_RULE: dict[str, Any] = IF_NONE_MATCH | {
+    "description": "The entity tag you have: 304 if the rule is as it was, and as many of its alerts are open."
+}
+IF_MATCH_RULE: dict[str, Any] = IF_MATCH | {
+    "description": "The entity tag you have, or `*`: its alerts may have changed, its version may not."
 }
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
@@ -233,6 +246,7 @@ def _body_schemas() -> dict[str, Any]:
     channel = TypeAdapter(ANY_CHANNEL_SPEC).json_schema(ref_template=_REF)
     channel.pop("$defs", None)
     fields = {"type": "object", "title": "ChannelPatch", "description": "Fields of ChannelSpec; null takes one out."}
+    rule_fields = {"type": "object", "title": "RulePatch", "description": "Fields of RuleDocument; null takes one out."}
     own = {
         "ChannelSpec": channel,
         "ChannelPatch": fields,
@@ -240,5 +254,6 @@ def _body_schemas() -> dict[str, Any]:
         "JobBatch": batch,
         "MonitorBatch": changes,
         "MonitorPatch": patch,
+        "RulePatch": rule_fields,
     }
     return schemas | own

@@ -16,6 +16,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "silences": "What is not told though it fires: silences, inhibitions and dependencies.",
         "maintenance": "Planned work, when nobody is told and nothing counts.",
         "secrets": "What targets name instead of holding it; never shown.",
+        "rules": "Which monitors are judged by what, and who is told.",
         "alerts": "What rules found and what was sent in: found, looked at, acknowledged.",
         "live": "What happens, as it happens.",
         "jobs": "What is done once: submitted, followed, cancelled.",
@@ -34,6 +35,7 @@ PARAMETERS: Mapping[str, str] = MappingProxyType(
         "monitor_id": "The monitor's `id`.",
         "channel_id": "The channel's `id`.",
         "notice_id": "The notice's `id`, which receivers know it by.",
+        "rule_id": "The rule's `id`.",
         "alert_id": "The alert's `id`.",
         "silence_id": "The silence's `id`.",
         "inhibition_id": "The inhibition's `id`.",
@@ -65,6 +67,12 @@ _SHOP = {
     "conditions": ["[STATUS] == 200", "[RESPONSE_TIME] < 800"],
     "labels": {"team": "web"},
 }
+_SENT_ALERT = {
+    "labels": {"alertname": "DiskFull", "instance": "db-1:9100", "severity": "critical"},
+    "annotations": {"summary": "/srv is at 97 %"},
+    "startsAt": "2026-11-21T12:00:00Z",
+    "generatorURL": "https://prometheus.example/graph",
+}
 EXAMPLES: Mapping[str, Any] = MappingProxyType(
     {
         "MonitorSpec": _SHOP,
@@ -84,6 +92,7 @@ EXAMPLES: Mapping[str, Any] = MappingProxyType(
         },
         "ChannelPatch": {"group_wait": "30s", "repeat_interval": None},
         "DisableBody": {"reason": "moving house"},
+        "BulkRedeliverBody": {"channel": "ops", "since": "2026-01-31T12:00:00Z"},
         "SilenceBody": {"matchers": "alertname=down, team=web", "duration": "2h", "comment": "known since Monday"},
         "SilencePatch": {"duration": "4h"},
         "InhibitionBody": {
@@ -93,8 +102,19 @@ EXAMPLES: Mapping[str, Any] = MappingProxyType(
             "equal": ["site"],
         },
         "MaintenanceBody": {"name": "deploy", "selector": "team=web", "ttl": "15m"},
+        "RuleDocument": {
+            "name": "slow",
+            "selector": "team=web",
+            "expression": "p95(duration_ms, 5m) > 300 recover 250",
+            "for": "2m",
+            "severity": "warning",
+            "annotations": {"summary": "{{ labels.monitor }} is slow"},
+        },
+        "RulePatch": {"expression": "p95(duration_ms, 5m) > 400", "for": "5m"},
         "SecretBody": {"value": "correct horse"},
         "PingKeyBody": {"name": "cron jobs"},
+        "InboundAlerts": [_SENT_ALERT],
+        "AlertmanagerWebhook": {"version": "4", "status": "firing", "alerts": [_SENT_ALERT | {"status": "firing"}]},
         "KeyBody": {"name": "ci", "scope": "submit"},
         "JobSubmission": {"kind": "collect", "targets": [{"kind": "http", "url": "https://shop.example/health"}]},
     }

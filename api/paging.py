@@ -40,7 +40,7 @@ def page_response(
     return json_response(request, {"items": items, "next_cursor": next_cursor, **beside}, headers=headers)
 
 
-def json_response(request: Request, value: object, *, headers: Headers | None = None) -> Response:
+def json_response(request: Request, value: object, *, status: int = 200, headers: Headers | None = None) -> Response:
     """The value as JSON, never cached, compressed when it is large and the client asks for it."""
     body = orjson.dumps(value, option=orjson.OPT_UTC_Z)
     sent: Headers = [
@@ -52,7 +52,7 @@ def json_response(request: Request, value: object, *, headers: Headers | None = 
     if len(body) >= COMPRESS_FROM_BYTES and accepts_gzip(request):
         body = gzip.compress(body, compresslevel=1)
         sent.append((b"content-encoding", b"gzip"))
-    return as_response(Answer(200, sent, body))
+    return as_response(Answer(status, sent, body))
 
 
 def accepts_gzip(request: Request) -> bool:

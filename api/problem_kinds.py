@@ -168,11 +168,37 @@ INHIBITION_EXISTS = ProblemKind(
     "There is an inhibition of this name",
     "Replace it by `PUT /api/v1/inhibitions/{id}`, or take another name.",
 )
+TOO_MANY_INBOUND = ProblemKind(
+    "too-many-inbound-alerts",
+    409,
+    "As many alerts from elsewhere fire as may",
+    "See `GET /api/v1/alerts?state=firing`: a label that changes with each alert, such as a time, makes each one new.",
+)
 TOO_MANY_CHANNELS = ProblemKind(
     "too-many-channels",
     409,
     "There are as many channels as may be",
     "Delete channels that nobody is told by any more.",
+)
+RULE_EXISTS = ProblemKind(
+    "rule-exists",
+    409,
+    "There is a rule of this name",
+    "Change the `rule` named by `PATCH`, take another name, or send it by `PUT /api/v1/rules`, which makes or changes "
+    "it.",
+)
+TOO_MANY_RULES = ProblemKind(
+    "too-many-rules",
+    409,
+    "There are as many rules as there may be",
+    "Delete some. One rule judges all monitors that its `selector` finds, so that few are needed.",
+)
+NOT_REDELIVERABLE = ProblemKind(
+    "not-redeliverable",
+    409,
+    "The notice cannot be told anew now",
+    "See `reason`: wait for the end of the notice that is on its way, or enable the channel. What was delivered is not "
+    "told twice.",
 )
 NO_SECRET_KEY = ProblemKind(
     "no-secret-key",
@@ -312,10 +338,14 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             CHANNEL_EXISTS,
             CHANNEL_IN_USE,
             TOO_MANY_CHANNELS,
+            TOO_MANY_INBOUND,
             TOO_MANY_HELD,
             HAS_ENDED,
             INHIBITION_EXISTS,
             ALERT_RESOLVED,
+            RULE_EXISTS,
+            TOO_MANY_RULES,
+            NOT_REDELIVERABLE,
             NO_SECRET_KEY,
             SECRET_IN_USE,
             PRECONDITION_FAILED,

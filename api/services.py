@@ -1,6 +1,7 @@
 """What one API process has once, and how a route gets it."""
 
 import asyncio
+from datetime import timedelta
 
 from starlette.requests import Request
 
@@ -23,9 +24,13 @@ from shared.domain.sample.storage_cap import parse_size
 from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.alert.alerts import Alerts
+from shared.services.alert.channel_trials import ChannelTrials
 from shared.services.alert.channels import Channels
+from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.inhibitions import Inhibitions
 from shared.services.alert.maintenance import Maintenances
+from shared.services.alert.redelivery import Redelivery
+from shared.services.alert.rules import Rules
 from shared.services.alert.silences import Silences
 from shared.services.fleet.queues import Queues
 from shared.services.heartbeat.heartbeats import Heartbeats
@@ -69,7 +74,7 @@ class ApiServices:
         self._serve_heartbeats(context)
         self._serve_samples(context)
         self._serve_alerts(context)
-        self.census = Census(self.queues, self.capacity, self.metrics)
+        self.census = Census(self.queues, self.capacity, self.alerts, self.metrics)
 
     def _serve_jobs(self, context: ProcessContext) -> None:
         settings = context.settings
@@ -116,7 +121,13 @@ class ApiServices:
 
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
+        self.inbound = InboundAlerts(
+            context.database, context.announcer, context.live.publish_soon, clock=context.clock
+        )
         self.channels = Channels(context.database, context.vault)
+        self.channel_trials = ChannelTrials(context.database, context.announcer, clock=context.clock)
+        self.redelivery = Redelivery(context.database, context.announcer)
+        self.rules = Rules(context.database, kept=timedelta(days=context.settings.sample_days))
         self.silences = Silences(context.database, clock=context.clock)
         self.inhibitions = Inhibitions(context.database)
         self.maintenances = Maintenances(context.database, clock=context.clock)

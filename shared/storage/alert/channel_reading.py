@@ -1,6 +1,6 @@
 """Reads channels as people see them: how each fares, and how much waits for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -43,13 +43,13 @@ class ChannelReading:
 
     async def list_status(self, wanted: ChannelFilter, *, after: str, limit: int) -> list[ChannelStatus]:
         """At most `limit` channels in the order of their names, those behind `after`."""
-        terms, values = ['c.name collate "C" > $1'], [after]
+        terms, values = ['c.name collate "C" > $1'], list[object]([after])
         for term, value in _terms_of(wanted):
             values.append(value)
             terms.append(term.format(f"${len(values)}"))
         return await self._statuses(" and ".join(terms), values, limit=limit)
 
-    async def _statuses(self, where: str, values: list[Any], *, limit: int) -> list[ChannelStatus]:
+    async def _statuses(self, where: str, values: Sequence[object], *, limit: int) -> list[ChannelStatus]:
         # What is on its way is few and has an index of its own, so that it is counted once for all.
         rows = await self._work.fetch(
             f"""
