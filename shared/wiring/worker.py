@@ -11,6 +11,7 @@ from shared.domain.job.steps import StepHook, no_hook
 from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
 from shared.services.alert.channel_health import ChannelHealth
+from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.escalation import Escalation
 from shared.services.alert.notice_upkeep import NoticeUpkeep
 from shared.services.alert.notice_work import NoticeTelling, NoticeWork
@@ -109,6 +110,9 @@ class WorkerServices:
             self.collection,
             targets=RoundTargets(context.database, context.vault),
             recorder=self.recorder,
+        )
+        self.inbound = InboundAlerts(
+            context.database, context.announcer, context.live.publish_soon, clock=context.clock
         )
         self.silence = Silence(context.database, context.live.publish_soon)
         self.heartbeats = Heartbeats(context.database, context.live.publish_soon)
