@@ -1,10 +1,12 @@
-"""How many jobs wait, run and are held back, and whether workers keep up, for the metrics: as all measure it."""
+"""How many jobs wait, run and are held back, whether workers keep up, and how many alerts are open, for the metrics."""
 
 import asyncio
 
 from api.metrics import ApiMetrics
+from shared.domain.alert.alerts import OPEN_STATES
 from shared.domain.fleet.queues import QueueFigures
 from shared.domain.job.jobs import BlockReason, JobState
+from shared.services.alert.alerts import Alerts
 from shared.services.fleet.queues import QueueReading, Queues
 from shared.services.monitor.capacity import CapacityService
 from shared.storage.errors import StorageUnavailableError
@@ -14,11 +16,12 @@ COUNT_SECONDS = 2.0
 
 
 class Census:
-    """Writes what was measured of the queues into gauges; their labels are the queues, states and reasons there are."""
+    """Writes what was measured into gauges; the queues' labels are the queues, states and reasons there are."""
 
-    def __init__(self, queues: Queues, capacity: CapacityService, metrics: ApiMetrics) -> None:
+    def __init__(self, queues: Queues, capacity: CapacityService, alerts: Alerts, metrics: ApiMetrics) -> None:
         self._queues = queues
         self._capacity = capacity
+        self._alerts = alerts
         self._metrics = metrics
 
     async def refresh(self) -> None:
@@ -29,6 +32,17 @@ class Census:
         for kind, figures in (reading.figures if reading else {}).items():
             self._show(kind.value, figures)
         await self._show_capacity()
+        await self._show_alerts()
+
+    async def _show_alerts(self) -> None:
+        self._metrics.alerts.clear()
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                counts = await self._alerts.count_open()
+        except (TimeoutError, StorageUnavailableError):
+            return
+        for state in OPEN_STATES:
+            self._metrics.alerts.labels(state.value).set(sum(each.alerts for each in counts if each.state is state))
 
     async def _show_capacity(self) -> None:
         """Show whether the workers keep up; while that cannot be told, what was last known."""

@@ -13,6 +13,7 @@ from prometheus_client import (
 from api.exchange import Exchange
 from shared.domain.job.jobs import JobKind
 from shared.storage.slow_queries import SLOW_QUERIES
+from shared.telemetry.alert_metrics import ALERT_CHANGES
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -27,6 +28,7 @@ class ApiMetrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self.registry.register(SLOW_QUERIES)
+        self.registry.register(ALERT_CHANGES)
         self._describe_requests()
         self._describe_queues()
         self._describe_capacity()
@@ -67,6 +69,8 @@ class ApiMetrics:
             ("queue",),
             registry=self.registry,
         )
+
+        self.alerts = Gauge("tocsin_alerts", "Alerts that are open.", ("state",), registry=self.registry)
 
     def _describe_capacity(self) -> None:
         self.desired_workers = Gauge(

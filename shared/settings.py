@@ -158,6 +158,12 @@ class Settings(BaseSettings):
     job_days: int = Field(
         default=30, ge=0, le=36_500, description="How many days ended jobs are kept, with their attempts; 0 for ever."
     )
+    alert_days: int = Field(
+        default=400,
+        ge=0,
+        le=36_500,
+        description="How many days alerts are kept after their end, with their history and notices; 0 for ever.",
+    )
     hot_days: int = Field(
         default=2, ge=2, le=3650, description="How many days of samples, with today, stay rows; older days are packed."
     )

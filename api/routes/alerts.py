@@ -60,9 +60,7 @@ async def list_alerts(query: Annotated[AlertListQuery, Query()], request: Reques
 @router.get(f"{ALERTS_PATH}/summary", response_model=AlertSummaryView, summary="How many alerts are open")
 async def summarise_alerts(request: Request) -> Response:
     """Tell how many alerts fire and how many pend, in all and by severity."""
-    async with services_of(request).context.database.transaction() as work:
-        counts = await AlertReading(work).count_open()
-    return json_response(request, summary_json(counts))
+    return json_response(request, summary_json(await services_of(request).alerts.count_open()))
 
 
 @router.get(

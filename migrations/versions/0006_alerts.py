@@ -171,6 +171,12 @@ def create_alerts() -> None:
     op.create_index(
         "ix_alerts_resolved", "alerts", ["resolved_at"], postgresql_where=sa.text("resolved_at is not null")
     )
+    op.create_index(
+        "ix_alerts_cleared",
+        "alerts",
+        ["resolved_at"],
+        postgresql_where=sa.text("resolved_at is not null and fired_at is null"),
+    )
     op.create_index("ix_alerts_rule", "alerts", ["rule_id", "alert_id"])
     op.create_index("ix_alerts_state", "alerts", ["state", "alert_id"])
     op.create_index(

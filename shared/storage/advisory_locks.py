@@ -21,6 +21,9 @@ JOB_RETENTION = 7_463_014
 COMPACTION = 7_463_015
 """Held by who packs samples into chunks, and by who says from when on they are kept."""
 
+ALERT_RETENTION = 7_463_030
+"""Held by who deletes alerts that ended long ago."""
+
 SILENCE = 7_463_020
 """Held by who judges the heartbeats that nothing was heard of."""
 

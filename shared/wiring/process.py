@@ -1,11 +1,13 @@
 """What every process has once: its connections, and the services that need no collector."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arq.connections import ArqRedis
 
 from shared.broker import connect_redis
 from shared.clock import Clock, utc_now
+from shared.domain.live import LiveEvent
 from shared.events import JobEvents, Orders
 from shared.live_events import LiveEvents
 from shared.services.fleet.fleet import Fleet
@@ -17,6 +19,7 @@ from shared.services.sample.statistics import Statistics
 from shared.settings import Settings
 from shared.storage.database import Database, create_engine
 from shared.task_queue import Doorbell, TaskQueue
+from shared.telemetry.alert_metrics import note_changes
 from shared.vault import InvalidKeyError, Vault
 
 
@@ -86,6 +89,11 @@ class ProcessContext:
             statistics=Statistics(database),
             vault=vault,
         )
+
+    def publish(self, events: Sequence[LiveEvent]) -> None:
+        """Count what was committed, and tell it to whoever watches, in the background; never waited for."""
+        note_changes(events)
+        self.live.publish_soon(events)
 
     async def close(self) -> None:
         """Finish what was taken, then let go of all connections."""

@@ -10,6 +10,7 @@ from shared.domain.job.jobs import JobKind
 from shared.domain.job.steps import StepHook, no_hook
 from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
+from shared.services.alert.alert_retention import AlertRetention
 from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.escalation import Escalation
@@ -98,6 +99,7 @@ class WorkerServices:
             watch_seconds=WATCH_SECONDS,
         )
         self.retention = Retention(context.database, job_days=context.settings.job_days)
+        self.alert_retention = AlertRetention(context.database, alert_days=context.settings.alert_days)
 
     def _keep_monitors(self, context: ProcessContext, notes: UpkeepNotes) -> None:
         self.scheduling = Scheduling(context.database, context.announcer, note=notes.note_schedule)

@@ -24,6 +24,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("forget_gaps", 600.0, rounds.forget_gaps, breath_seconds=0.1),
         Duty("forget_jobs", 60.0, retention.forget_jobs, breath_seconds=0.1),
         Duty("forget_keys", 600.0, retention.forget_keys),
+        Duty("forget_alerts", 60.0, services.alert_retention.forget_alerts, breath_seconds=0.1),
         Duty("forget_workers", 600.0, services.context.fleet.forget_silent),
         Duty("partitions", 600.0, services.keep_partitions),
         Duty("canaries", 5.0, services.watch_egress),

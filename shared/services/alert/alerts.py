@@ -11,7 +11,7 @@ from shared.domain.alert.alerts import OPEN_STATES
 from shared.domain.live import AlertTold, LiveEvent
 from shared.storage.alert.acknowledgement_store import ACKNOWLEDGED, UNACKNOWLEDGED, AcknowledgementStore
 from shared.storage.alert.alert_filter import AlertFilter
-from shared.storage.alert.alert_reading import AlertReading, KeptAlert
+from shared.storage.alert.alert_reading import AlertReading, KeptAlert, OpenCount
 from shared.storage.database import Database, UnitOfWork
 
 MAX_ACKNOWLEDGED = 1_000
@@ -43,6 +43,11 @@ class Alerts:
         self._database = database
         self._publish = publish
         self._clock = clock
+
+    async def count_open(self) -> list[OpenCount]:
+        """How many alerts are open, by severity and state."""
+        async with self._database.transaction() as work:
+            return await AlertReading(work).count_open()
 
     async def acknowledge(self, alert_id: UUID, *, by: str, note: str | None) -> KeptAlert | NotHandled:
         """Say that somebody has seen the alert: no reminder and no escalation follow. A repeat changes nothing."""

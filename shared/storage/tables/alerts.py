@@ -167,6 +167,7 @@ class AlertRow(Row):
         Index("ix_alerts_rule", "rule_id", "alert_id"),
         Index("ix_alerts_state", "state", "alert_id"),
         Index("ix_alerts_resolved", "resolved_at", postgresql_where=text("resolved_at is not null")),
+        Index("ix_alerts_cleared", "resolved_at", postgresql_where=text("resolved_at is not null and fired_at is null")),
         Index("ix_alerts_expires", "expires_at", postgresql_where=text(f"expires_at is not null and {OPEN}")),
         Index("ix_alerts_escalate", "escalate_at", postgresql_where=text("escalate_at is not null")),
         Index("ix_alerts_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
