@@ -1,0 +1,64 @@
+"""The numbers that an alert was judged by, so that people can check them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.domain.alert.conditions import Absent, Figure, StateIs
+from shared.domain.alert.evaluation import Found, Judged, Scene
+from shared.domain.alert.expressions import format_expression, format_figure
+from shared.domain.alert.figures import FigureRead
+from shared.domain.alert.programs import CelFigures, Compared
+from shared.domain.durations import format_duration
+from shared.domain.sample.sample_columns import moment_at
+
+
+def evidence_of(judged: Judged, scene: Scene) -> Mapping[str, Any]:
+    """What was judged, as JSON: for each comparison its figure, value, bounds and window, and from how many samples.
+
+    Windows reach from `from` (not included) to `to`, the former to within a thirtieth of the window.
+    """
+    comparisons = [each for found in judged.found for each in _told(found, scene)]
+    return {"at": scene.at.isoformat(), "state": scene.state.value, "comparisons": comparisons}
+
+
+def _told(found: Found, scene: Scene) -> Iterator[dict[str, Any]]:
+    leaf = found.leaf
+    match leaf:
+        case Compared(comparison):
+            yield {
+                **_figure(comparison.figure, found.figures[0], scene.at),
+                "op": comparison.op.value,
+                "threshold": comparison.value,
+                "recover": comparison.recover,
+                "verdict": found.verdict.value,
+            }
+        case StateIs():
+            yield {"expression": format_expression(leaf), "value": scene.state.value, "verdict": found.verdict.value}
+        case Absent():
+            heard = moment_at(scene.windows.heard_ms * 1000)
+            yield {
+                "expression": format_expression(leaf),
+                "value": format_duration(max(scene.at - heard, timedelta(0))),
+                "from": heard.isoformat(),
+                "to": scene.at.isoformat(),
+                "verdict": found.verdict.value,
+            }
+        case CelFigures(condition, reads):
+            yield {
+                "expression": format_expression(condition),
+                "verdict": found.verdict.value,
+                "message": found.message,
+                "figures": {
+                    name: _figure(read.figure, each, scene.at)
+                    for (name, read), each in zip(reads, found.figures, strict=True)
+                },
+            }
+
+
+def _figure(figure: Figure, read: FigureRead, at: datetime) -> dict[str, Any]:
+    told: dict[str, Any] = {"expression": format_figure(figure), "value": read.value, "samples": read.samples}
+    if figure.window is not None:
+        start = at - figure.window
+        told |= {"window": format_duration(figure.window), "from": start.isoformat(), "to": at.isoformat()}
+    return told

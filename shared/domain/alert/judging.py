@@ -1,0 +1,128 @@
+"""What becomes of a rule on a monitor: when samples come, when one of the two changes, when time has passed; pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain.alert.alerts import AlertLife, Reason, Transition, end_alert
+from shared.domain.alert.changes import AlertChange
+from shared.domain.alert.judgements import (
+    CompiledRule,
+    JudgedMonitor,
+    JudgedPair,
+    Judgement,
+    MonitorNews,
+    Stands,
+)
+from shared.domain.alert.pair_judging import NewId, PairJudging
+from shared.domain.alert.window_codec import Windows, decode_windows
+from shared.domain.sample.sample_columns import microseconds_of, moment_at
+
+
+def judge_news(
+    rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement | None, news: MonitorNews, *, new_id: NewId
+) -> JudgedPair:
+    """Judge what a transaction wrote of a monitor; the judgement is None where nothing has to be written.
+
+    Windows that are not filled yet, or were made for another condition, wait for the sweep, which is due at once.
+    """
+    judgement = kept or _begin(rule, monitor, news)
+    if judgement.rule_version != rule.rule.version:
+        judgement = replace(judgement, rule_version=rule.rule.version, latched=0)
+    windows = windows_of(rule, judgement)
+    if windows is None:
+        waiting = replace(judgement, filled_from=None, windows=b"", due_at=judgement.due_at or news.at)
+        return JudgedPair(None if waiting == kept else waiting)
+    judging = PairJudging(rule, monitor, judgement, windows, news.before, new_id)
+    judging.take(news)
+    if kept is None and rule.program.is_of_state and not judging.changes:
+        return JudgedPair(None)
+    judged = judging.done()
+    judgement = replace(judged.judgement or judgement, monitor_version=monitor.version)
+    return JudgedPair(judgement, judged.changes)
+
+
+def judge_standing(
+    rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement | None, stands: Stands, *, new_id: NewId
+) -> JudgedPair:
+    """Judge how a monitor stands now, because it or the rule has changed.
+
+    What is judged by samples is due from now on: the sweep judges it once those that are under way have come.
+    """
+    judgement = kept or Judgement(
+        rule.rule_id, monitor.monitor_id, 0, monitor.version, AlertLife(judged_at=stands.now), due_at=stands.now
+    )
+    if judgement.rule_version != rule.rule.version:
+        judgement = replace(judgement, rule_version=rule.rule.version, latched=0)
+    judgement = replace(judgement, monitor_version=monitor.version)
+    program = rule.program
+    if program.is_of_state:
+        judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id)
+        judging.judge_due(before=stands.now)
+        judging.judge(max(stands.now, judgement.judged_at or stands.now))
+        is_nothing = kept is None and judging.judgement.life.state is None
+        return JudgedPair(None) if is_nothing else judging.done()
+    due_at = max(min(stands.now, judgement.due_at or stands.now), judgement.judged_at or stands.now)
+    if program.shape.specs or decode_windows(program.shape, judgement.windows) is not None:
+        return JudgedPair(replace(judgement, due_at=due_at))
+    windows = Windows.empty(program.shape, awaited_ms=microseconds_of(stands.heard_at) // 1000)
+    awaiting = replace(judgement, due_at=due_at, filled_from=stands.now, windows=windows.encode(program.shape))
+    return JudgedPair(awaiting)
+
+
+def judge_due(
+    rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement, stands: Stands, *, new_id: NewId
+) -> JudgedPair:
+    """Judge what was due up to a moment; `kept` has its windows."""
+    windows = windows_of(rule, kept)
+    if windows is None:
+        return JudgedPair(None)
+    judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id)
+    judging.judge_due(before=stands.now)
+    return judging.done()
+
+
+def judge_end(kept: Judgement, reason: Reason, *, at: datetime) -> JudgedPair:
+    """End what a rule made of a monitor that it judges no more; nothing of it is remembered."""
+    at = max(at, kept.judged_at or at)
+    decision = end_alert(kept.life, reason, at=at)
+    if decision.transition is Transition.NONE or kept.alert_id is None:
+        return JudgedPair(None)
+    change = AlertChange(kept.alert_id, decision.transition, reason, at, since=kept.life.since or at)
+    return JudgedPair(None, [change])
+
+
+def windows_of(rule: CompiledRule, judgement: Judgement) -> Windows | None:
+    """The windows that are kept; None where they are to be filled first."""
+    shape = rule.program.shape
+    if rule.program.is_of_state:
+        return Windows(0)
+    if judgement.filled_from is None:
+        return None
+    if not judgement.windows:
+        return Windows.empty(shape, awaited_ms=microseconds_of(judgement.filled_from) // 1000)
+    return decode_windows(shape, judgement.windows)
+
+
+def _begin(rule: CompiledRule, monitor: JudgedMonitor, news: MonitorNews) -> Judgement:
+    """The first judgement of a monitor; one that has no samples but these has nothing to be filled with."""
+    begun = Judgement(rule.rule_id, monitor.monitor_id, rule.rule.version, monitor.version, AlertLife())
+    if news.is_first or not rule.program.shape.specs:
+        return replace(begun, filled_from=min([news.at, *(sample.at for sample in news.samples)]))
+    return replace(begun, life=AlertLife(judged_at=news.at))
+
+
+def judge_filled(
+    rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement, windows: Windows, filled_from: datetime
+) -> Judgement:
+    """The judgement with windows that were filled from what is stored; it is due at their newest sample."""
+    moments = [kept.due_at, kept.judged_at]
+    if windows.newest_ms is not None:
+        moments.append(moment_at(windows.newest_ms * 1000))
+    return replace(
+        kept,
+        rule_version=rule.rule.version,
+        monitor_version=monitor.version,
+        due_at=max(moment for moment in moments if moment is not None),
+        filled_from=filled_from,
+        windows=windows.encode(rule.program.shape),
+    )

@@ -1,0 +1,195 @@
+"""How a rule judges a monitor as samples and states come, moment by moment, in the monitor's own time; pure.
+
+Whoever judges comes to the same transitions: each moment is judged by what was known of it, and what a moment that
+has passed asks for (`due_at`) is judged as of then, be it by the sweep or by the next sample.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from shared.domain.alert.alerts import (
+    AlertState,
+    Decision,
+    NoData,
+    Transition,
+    Verdict,
+    decide_alert,
+)
+from shared.domain.alert.changes import AlertChange
+from shared.domain.alert.evaluation import Judged, Scene, evaluate
+from shared.domain.alert.evidence import evidence_of
+from shared.domain.alert.judgements import (
+    CompiledRule,
+    JudgedMonitor,
+    JudgedPair,
+    Judgement,
+    MonitorNews,
+    NewSample,
+)
+from shared.domain.alert.programs import absent_at
+from shared.domain.alert.window_codec import Windows
+from shared.domain.alert.windows import PARTS
+from shared.domain.monitor.standing import MonitorState
+from shared.domain.sample.sample_columns import microseconds_of, moment_at
+from shared.domain.target.outcome import OUTCOME_CODES
+
+NewId = Callable[[], UUID]
+"""Makes the id of an alert, a UUIDv7."""
+
+MAX_DUE = 100
+"""How many moments that have passed are judged in a row; far more than a rule's own times can ask for."""
+
+
+@dataclass(slots=True)
+class PairJudging:
+    """A rule on a monitor while it is judged. `windows` hold the samples up to the moment it has come to."""
+
+    rule: CompiledRule
+    monitor: JudgedMonitor
+    judgement: Judgement
+    windows: Windows
+    state: MonitorState
+    new_id: NewId
+    changes: list[AlertChange] = field(default_factory=list)
+
+    def take(self, news: MonitorNews) -> None:
+        """Judge what is new, in the order of its moments; a sample behind the latest moment judges nothing."""
+        judged_at = self.judgement.judged_at
+        for sample in news.samples:
+            if judged_at is not None and sample.at < judged_at:
+                self._add(sample)
+        for at, samples, state in _moments(news, judged_at, is_of_state=self.rule.program.is_of_state):
+            self.judge_due(before=at)
+            for sample in samples:
+                self._add(sample)
+            if state is not None:
+                self._enter(state, at)
+            self.judge(at)
+
+    def judge_due(self, *, before: datetime) -> None:
+        """Judge the moments that were due, each as of then, with what was known by then."""
+        for _ in range(MAX_DUE):
+            due_at = self.judgement.due_at
+            if due_at is None or due_at >= before:
+                return
+            self.judge(due_at)
+
+    def judge(self, at: datetime) -> None:
+        """Judge a moment; its samples are in the windows."""
+        scene = Scene(self.windows, self.state, self.monitor.schedule, at, self.judgement.filled_from)
+        judged = evaluate(self.rule.program, scene, latched=self.judgement.latched)
+        life = self.judgement.life
+        if self._was_met_until_now() and life.judged_at is not None and at >= life.judged_at:
+            life = replace(life, last_met_at=at)
+        decision = decide_alert(life, judged.verdict, at=at, timing=self.rule.timing)
+        alert_id = self._apply(decision, judged, scene)
+        self.judgement = replace(
+            self.judgement,
+            life=decision.life,
+            verdict=judged.verdict,
+            alert_id=alert_id,
+            latched=judged.latched,
+            due_at=self._next_due(decision, at),
+        )
+
+    def done(self) -> JudgedPair:
+        """What has become of it."""
+        if self.rule.program.is_of_state:
+            return JudgedPair(self.judgement, self.changes)
+        windows = self.windows.encode(self.rule.program.shape)
+        return JudgedPair(replace(self.judgement, windows=windows), self.changes)
+
+    def _was_met_until_now(self) -> bool:
+        """Between two changes of its state nothing changes for a rule that asks for nothing else."""
+        is_met = self.judgement.verdict is Verdict.MET and self.judgement.life.state is AlertState.FIRING
+        return is_met and self.rule.program.is_of_state
+
+    def _apply(self, decision: Decision, judged: Judged, scene: Scene) -> UUID | None:
+        """Note the transition, if there is one; the alert that is open afterwards."""
+        alert_id = self.judgement.alert_id
+        if decision.transition is Transition.NONE:
+            return alert_id
+        is_new = alert_id is None
+        alert_id = alert_id or self.new_id()
+        begins = decision.transition in {Transition.PEND, Transition.FIRE}
+        since = decision.life.since if begins else self.judgement.life.since
+        change = AlertChange(
+            alert_id=alert_id,
+            transition=decision.transition,
+            reason=decision.reason,
+            at=scene.at,
+            since=since or scene.at,
+            subject=self.rule.subject(self.monitor) if begins else None,
+            is_new=is_new,
+            is_flapping=decision.life.is_flapping,
+            evidence=evidence_of(judged, scene),
+        )
+        self.changes.append(change)
+        return alert_id if begins else None
+
+    def _next_due(self, decision: Decision, at: datetime) -> datetime | None:
+        """When it has to be judged though nothing comes.
+
+        An earlier moment that was asked for before stays, though nothing may happen then: the row's index need not be
+        touched with each sample.
+        """
+        asked = [moment for moment in self._asked(decision) if moment > at]
+        if not asked:
+            return None
+        due_at, kept = min(asked), self.judgement.due_at
+        return kept if kept is not None and at < kept < due_at else due_at
+
+    def _asked(self, decision: Decision) -> Iterator[datetime]:
+        if decision.due_at is not None:
+            yield decision.due_at
+        program = self.rule.program
+        heard = moment_at(self.windows.heard_ms * 1000)
+        for absent in program.absences:
+            yield absent_at(absent, self.monitor.schedule, heard)
+        if self.rule.timing.no_data is not NoData.KEEP and self.windows.newest_ms is not None:
+            for spec in program.shape.specs:
+                if spec.window is not None:
+                    yield moment_at((self.windows.newest_ms // spec.part_ms + PARTS) * spec.part_ms * 1000)
+
+    def _enter(self, state: MonitorState, at: datetime) -> None:
+        if state is MonitorState.PENDING:
+            # It goes on after a pause: samples are awaited from here on.
+            self.windows.awaited_ms = max(self.windows.awaited_ms, microseconds_of(at) // 1000)
+        self.state = state
+
+    def _add(self, sample: NewSample) -> None:
+        windows, reading = self.windows, sample.reading
+        outcome = OUTCOME_CODES[reading.outcome]
+        if windows.newest_ms is None or sample.at_ms > windows.newest_ms:
+            windows.newest_ms = sample.at_ms
+        for ring in windows.rings:
+            metric = ring.spec.metric
+            value = reading.duration_ms if metric == "duration_ms" else reading.metrics.get(metric or "")
+            ring.add(sample.at_ms, outcome, value if value is not None and math.isfinite(value) else None)
+
+
+Moment = tuple[datetime, list[NewSample], MonitorState | None]
+"""A moment, the samples of it, and the state that begins with it, None for the one before."""
+
+
+def _moments(news: MonitorNews, judged_at: datetime | None, *, is_of_state: bool) -> list[Moment]:
+    """The moments to be judged, in their order.
+
+    A state that begins before what was judged already, because it had to be confirmed, counts from the look on that
+    found it: it is never lost.
+    """
+    moments: dict[datetime, Moment] = {}
+    if not is_of_state:
+        for sample in news.samples:
+            if judged_at is None or sample.at >= judged_at:
+                moments.setdefault(sample.at, (sample.at, [], None))[1].append(sample)
+    for change in news.changes:
+        at = change.at
+        if judged_at is not None and at < judged_at:
+            at = max(news.at, judged_at)
+        _, samples, _ = moments.get(at, (at, [], None))
+        moments[at] = (at, samples, change.state)
+    return sorted(moments.values(), key=lambda moment: moment[0])

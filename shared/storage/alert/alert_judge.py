@@ -1,0 +1,115 @@
+"""Judges monitors by all rules in the transaction that wrote what is new of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from shared.domain.alert.alerts import Reason
+from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, JudgedPair, MonitorNews, Stands
+from shared.domain.alert.judging import judge_end, judge_news, judge_standing
+from shared.storage.alert.alert_store import AlertStore, Applied
+from shared.storage.alert.judgement_store import JudgementStore, Pair
+from shared.storage.alert.rule_book import RuleBook
+from shared.storage.database import UnitOfWork
+
+
+class AlertJudge:
+    """Judging within one unit of work, which holds the states of the monitors concerned.
+
+    What is answered is to be rung and published after the commit.
+    """
+
+    def __init__(self, work: UnitOfWork, book: RuleBook) -> None:
+        self._work = work
+        self._book = book
+        self._store = JudgementStore(work)
+
+    async def judge(self, news: Sequence[MonitorNews]) -> Applied:
+        """Judge what was written of monitors, each named once.
+
+        Rules that ask for a state only are looked at when one has changed; without rules this is one small statement.
+        """
+        if not news or not await self._book.refresh(self._work):
+            return Applied()
+        monitors = await self._book.find_monitors(self._work, {each.monitor_id: each.version for each in news})
+        asked = [
+            (rule, monitors[each.monitor_id], each)
+            for each in news
+            if each.monitor_id in monitors
+            for rule in self._book.rules_of(monitors[each.monitor_id])
+            if each.changes or (each.samples and not rule.program.is_of_state)
+        ]
+        if not asked:
+            return Applied()
+        kept = await self._store.lock([(rule.rule_id, monitor.monitor_id) for rule, monitor, _ in asked])
+        judged = [
+            judge_news(rule, monitor, kept.get((rule.rule_id, monitor.monitor_id)), each, new_id=uuid7)
+            for rule, monitor, each in asked
+        ]
+        return await self.write(judged)
+
+    async def refit(self, stands: Mapping[UUID, Stands | None]) -> Applied:
+        """Bring all rules' judgements of monitors to what they are now, that were made or changed; None: deleted."""
+        has_rules = await self._book.refresh(self._work)
+        kept = await self._store.lock_of_monitors(sorted(stands))
+        if not kept and not has_rules:
+            return Applied()
+        monitors = await self._book.find_monitors(self._work, dict.fromkeys(stands))
+        judged: list[JudgedPair] = []
+        selected: set[Pair] = set()
+        for monitor_id, monitor in monitors.items():
+            if (stand := stands[monitor_id]) is None:
+                continue
+            for rule in self._book.rules_of(monitor):
+                selected.add(pair := (rule.rule_id, monitor_id))
+                judged.append(judge_standing(rule, monitor, kept.get(pair), stand, new_id=uuid7))
+        now = await self._now()
+        over = [pair for pair in kept if pair not in selected]
+        judged += [judge_end(kept[pair], _why_over(monitors.get(pair[1])), at=now) for pair in over]
+        return await self.write(judged, gone=over)
+
+    async def apply_rule(
+        self, rule: CompiledRule, stands: Mapping[UUID, Stands], *, monitors: Mapping[UUID, JudgedMonitor]
+    ) -> Applied:
+        """Bring a rule's judgements of monitors to what it is now."""
+        kept = await self._store.lock([(rule.rule_id, monitor_id) for monitor_id in sorted(stands)])
+        judged: list[JudgedPair] = []
+        over: list[Pair] = []
+        for monitor_id, stand in stands.items():
+            pair = (rule.rule_id, monitor_id)
+            monitor = monitors.get(monitor_id)
+            if monitor is not None and not monitor.is_paused and rule.selects(monitor):
+                judged.append(judge_standing(rule, monitor, kept.get(pair), stand, new_id=uuid7))
+            elif pair in kept:
+                judged.append(judge_end(kept[pair], _why_over(monitor), at=stand.now))
+                over.append(pair)
+        return await self.write(judged, gone=over)
+
+    async def end(self, pairs: Mapping[Pair, Reason]) -> Applied:
+        """End what rules made of monitors that they judge no more, whether or not those are still there."""
+        kept = await self._store.lock(sorted(pairs))
+        now = await self._now()
+        return await self.write([judge_end(each, pairs[pair], at=now) for pair, each in kept.items()], gone=kept)
+
+    async def write(self, judged: Iterable[JudgedPair], *, gone: Iterable[Pair] = ()) -> Applied:
+        """Write what has become of alerts, and what is to be remembered."""
+        judged = list(judged)
+        changes = [change for each in judged for change in each.changes]
+        applied = await AlertStore(self._work).apply(changes) if changes else Applied()
+        judgements = [each.judgement for each in judged if each.judgement is not None]
+        await self._store.write(judgements, applied.adopted)
+        await self._store.delete(list(gone))
+        return applied
+
+    async def _now(self) -> datetime:
+        rows = await self._work.fetch("select now() as now")
+        now: datetime = rows[0].now
+        return now
+
+
+def _why_over(monitor: JudgedMonitor | None) -> Reason:
+    if monitor is None:
+        return Reason.MONITOR_DELETED
+    return Reason.MONITOR_PAUSED if monitor.is_paused else Reason.DESELECTED
