@@ -1,7 +1,7 @@
 """Alerts, channels and notices over a real database, for tests of who is told what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,38 @@ class NoticeSite:
     async def resolve(self, *alert_ids: UUID) -> None:
         """Let alerts resolve, all in one transaction."""
         await self.change(*(resolved_of(each) for each in alert_ids))
+
+    async def silence(self, matchers: str) -> UUID:
+        """A silence from now on."""
+        silence_id = uuid7()
+        await self.set(
+            """
+            insert into silences (silence_id, matchers, starts_at, ends_at, created_by)
+            values ($1, $2, now() - interval '1 s', now() + interval '1 day', 'tester')
+            """,
+            silence_id,
+            matchers,
+        )
+        return silence_id
+
+    async def acknowledge(self, alert_id: UUID) -> None:
+        """Somebody takes care of an alert."""
+        await self.set(
+            "update alerts set acknowledged_at = now(), acknowledged_by = 'ann' where alert_id = $1", alert_id
+        )
+
+    async def ruled(self, alert: AlertSubject, escalation: Sequence[EscalationStep]) -> AlertSubject:
+        """The alert as one of a rule that has these steps."""
+        rule_id = uuid7()
+        spec = {"name": alert.name, "escalation": [step.model_dump(mode="json") for step in escalation]}
+        await self.set(
+            "insert into alert_rule_versions (rule_id, version, spec, by) values ($1, 1, $2::text::jsonb, 'tester')",
+            rule_id,
+            msgspec.json.encode(spec).decode(),
+        )
+        return replace(
+            alert, source=AlertSource.RULE, rule_id=rule_id, rule_version=1, monitor_id=uuid7(), escalation=escalation
+        )
 
     async def rows(self, statement: str, *parameters: object) -> Sequence[Any]:
         """What a statement returns."""

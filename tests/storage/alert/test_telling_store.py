@@ -3,8 +3,9 @@
 import asyncio
 from datetime import timedelta
 
+from notice_site import NoticeSite, subject
+
 from shared.storage.database import Database
-from tests.support.notice_site import NoticeSite, subject
 
 
 async def test_a_firing_makes_one_notice_with_its_job(database: Database) -> None:
