@@ -14,8 +14,11 @@ from shared.services.alert.alert_retention import AlertRetention
 from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.escalation import Escalation
+from shared.services.alert.maintenance import Maintenances
+from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
 from shared.services.alert.notice_upkeep import NoticeUpkeep
 from shared.services.alert.notice_work import NoticeTelling, NoticeWork
+from shared.services.alert.silences import Silences
 from shared.services.fleet.vitals import Vitals
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.job.holds import Holds
@@ -117,6 +120,7 @@ class WorkerServices:
             context.database, context.announcer, context.live.publish_soon, clock=context.clock
         )
         self.silence = Silence(context.database, context.live.publish_soon)
+        self.maintenance = MaintenanceUpkeep(context.database, context.live.publish_soon)
         self.heartbeats = Heartbeats(context.database, context.live.publish_soon)
 
     def _keep_samples(self, context: ProcessContext) -> None:
@@ -151,6 +155,12 @@ class WorkerServices:
         """Make the coming days' partitions and drop those whose time is over; answer 0, nothing waits for more."""
         await keep_partitions(self.context.database, _kept(self.context.settings))
         return 0
+
+    async def forget_suppressions(self) -> int:
+        """Delete silences and windows of maintenance that ended long ago."""
+        context = self.context
+        silences = await Silences(context.database, clock=context.clock).forget()
+        return silences + await Maintenances(context.database, clock=context.clock).forget()
 
     async def watch_egress(self) -> int:
         """Ask this worker's canaries, and let its heartbeat tell of them; answer 0, nothing waits for more."""

@@ -33,6 +33,8 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("remind", 5.0, services.notice_upkeep.remind),
         Duty("recheck_suppressed", 5.0, services.notice_upkeep.recheck, breath_seconds=1.0),
         Duty("expire_inbound", 5.0, services.inbound.expire),
+        Duty("maintenance", 1.0, services.maintenance.run),
+        Duty("forget_suppressions", 600.0, services.forget_suppressions, breath_seconds=0.1),
         Duty("silence", 30.0, services.silence.settle),
         Duty("roll_up", 30.0, services.roll_up),
         Duty("pack_days", 60.0, services.pack_days, breath_seconds=1.0),
