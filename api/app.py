@@ -103,7 +103,6 @@ _ROUTERS = (
     queues.router,
     limits.router,
     channels.router,
-    inbound.router,
     channel_trials.router,
     notices.router,
     inbound.router,

@@ -15,7 +15,6 @@ from api.schemas.channels import DisableBody
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.inbound import AlertmanagerWebhook, InboundAlerts
 from api.schemas.inhibitions import InhibitionBody
-from api.schemas.inbound import AlertmanagerWebhook, InboundAlerts
 from api.schemas.keys import KeyBody
 from api.schemas.limits import LimitBody
 from api.schemas.maintenance import MaintenanceBody

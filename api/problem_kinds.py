@@ -174,12 +174,6 @@ TOO_MANY_INBOUND = ProblemKind(
     "As many alerts from elsewhere fire as may",
     "See `GET /api/v1/alerts?state=firing`: a label that changes with each alert, such as a time, makes each one new.",
 )
-TOO_MANY_INBOUND = ProblemKind(
-    "too-many-inbound-alerts",
-    409,
-    "As many alerts from elsewhere fire as may",
-    "See `GET /api/v1/alerts?state=firing`: a label that changes with each alert, such as a time, makes each a new one.",
-)
 TOO_MANY_CHANNELS = ProblemKind(
     "too-many-channels",
     409,
