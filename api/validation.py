@@ -23,8 +23,8 @@ _ROOT_TAGS = frozenset(
     | {"authenticate", "subscribe", "unsubscribe", "ping"}
 )
 """The kinds of jobs, what a batch does to monitors, and what a WebSocket's client says."""
-_UNION_PARENTS = frozenset({"channel", "target"})
-_PLAIN_LISTS = frozenset({"quiet_hours"})
+_UNION_PARENTS = frozenset({"channel", "condition", "target"})
+_PLAIN_LISTS = frozenset({"escalation", "quiet_hours"})
 """Lists whose items are of one kind, so that no tag stands behind an item's number."""
 _WRONG_TAG = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -14,6 +14,7 @@ TEXTS = {
     # Long and short enough for whatever is bounded: a timeout, a delay, a bucket.
     "webhook-secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     "apprise-url": ["json://hooks.example/tocsin", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js"],
+    "rule-expression": ["state == down", "p95(duration_ms, 5m) > 300 recover 250", "absent(3 intervals)"],
     "cron": ["*/5 * * * *", "0 8-18 * * 1-5"],
     "matchers": ["team=web", 'group="web", host=~"db.*"', "severity!=info"],
     "timezone": ["UTC", "Europe/Berlin"],

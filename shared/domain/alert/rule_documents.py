@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
@@ -30,7 +31,11 @@ def _check_expression(text: str) -> str:
 
 Expression = Annotated[
     str,
-    Field(max_length=MAX_EXPRESSION, examples=["p95(duration_ms, 5m) > 300"], json_schema_extra={"format": "rule"}),
+    Field(
+        max_length=MAX_EXPRESSION,
+        examples=["p95(duration_ms, 5m) > 300"],
+        json_schema_extra={"format": "rule-expression"},
+    ),
     AfterValidator(_check_expression),
 ]
 
@@ -62,6 +67,7 @@ class RuleDocument(RuleFields):
 
 RULE_DOCUMENT: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
 _SPEC: TypeAdapter[RuleSpec] = TypeAdapter(RuleSpec)
+_CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class RuleMistake:
 def document_of(spec: RuleSpec) -> dict[str, Any]:
     """The rule as JSON, with its condition as JSON."""
     document: dict[str, Any] = _SPEC.dump_python(spec, mode="json", by_alias=True)
-    return document
+    return {**document, "condition": _CONDITION.dump_python(spec.condition, mode="json", exclude_none=True)}
 
 
 def spec_of(document: bytes | str) -> RuleSpec:
@@ -89,9 +95,12 @@ def shown_of(spec: RuleSpec) -> dict[str, Any]:
 
 
 def patched_document(spec: RuleSpec, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """The rule's document changed by a merge patch (RFC 7396); an expression takes the condition's place."""
+    """The rule's document changed by a merge patch (RFC 7396); a condition is replaced whole, by an expression too.
+
+    Merged, one of another kind would have the members of both.
+    """
     document = document_of(spec)
-    if patch.get("expression") is not None and "condition" not in patch:
+    if patch.get("expression") is not None or patch.get("condition") is not None:
         del document["condition"]
     patched: dict[str, Any] = merge_patch(document, patch)
     return patched
@@ -99,7 +108,12 @@ def patched_document(spec: RuleSpec, patch: Mapping[str, Any]) -> dict[str, Any]
 
 def mistakes_of(spec: RuleSpec, *, kept: timedelta, condition_at: str = "/condition") -> list[RuleMistake]:
     """What keeps a rule from judging as it says, beyond its form; samples are `kept` for so long."""
-    return [*_condition_mistakes(spec, kept, condition_at), *_label_mistakes(spec), *_annotation_mistakes(spec)]
+    return [
+        *_condition_mistakes(spec, kept, condition_at),
+        *_label_mistakes(spec),
+        *_annotation_mistakes(spec),
+        *_step_mistakes(spec),
+    ]
 
 
 def named_channels(spec: RuleSpec) -> Iterator[tuple[str, str]]:
@@ -135,3 +149,9 @@ def _annotation_mistakes(spec: RuleSpec) -> Iterator[RuleMistake]:
             check_annotation(source)
         except TemplateError as error:
             yield RuleMistake(str(error), f"/annotations/{name}")
+
+
+def _step_mistakes(spec: RuleSpec) -> Iterator[RuleMistake]:
+    for place, (earlier, later) in enumerate(pairwise(spec.escalation), start=1):
+        if later.after <= earlier.after:
+            yield RuleMistake("a step comes later than the one before it", f"/escalation/{place}/after")

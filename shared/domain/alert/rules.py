@@ -51,7 +51,12 @@ class RuleFields(_Model):
 
     name: Name
     description: Annotated[str, Field(max_length=2000)] = ""
-    selector: Annotated[MatcherText, Field(description="Matchers of the monitors it judges; all when empty.")] = ""
+    selector: Annotated[
+        MatcherText,
+        Field(
+            description="Matchers of the monitors it judges; all when empty.", json_schema_extra={"format": "matchers"}
+        ),
+    ] = ""
     for_: Annotated[_Span, Field(alias="for", description="How long the condition has to be met.")] = timedelta(0)
     keep_firing_for: Annotated[_Span, Field(description="How long it goes on firing once it is not met.")] = timedelta(
         0

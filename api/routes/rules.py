@@ -1,0 +1,228 @@
+"""Rules: made, found, changed and deleted, and what they once were."""
+
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from api import problem_kinds
+from api.answers import Answer, Headers, as_response
+from api.exchange import exchange_of
+from api.monitor_answers import versions_of
+from api.openapi import IF_MATCH_RULE, IF_NONE_MATCH_RULE, problems, request_body
+from api.paging import json_response, page_response, query_text
+from api.problems import ProblemError, invalid_input, not_found
+from api.rule_answers import no_rule, refusal_of, show_rule
+from api.schemas.queries import limit_of
+from api.schemas.rules import (
+    RULES_PATH,
+    RuleDetailView,
+    RuleListQuery,
+    RulePage,
+    RuleVersionListQuery,
+    RuleVersionPage,
+    RuleVersionView,
+    rule_json,
+    rule_version_json,
+)
+from api.services import principal_of, services_of
+from api.validation import read_json, read_model, refuse_nul
+from shared.domain.alert.rule_changes import (
+    CreateRule,
+    DeleteRule,
+    PatchRule,
+    PutRule,
+    ReplaceRule,
+    RuleChange,
+    RuleDone,
+)
+from shared.domain.alert.rule_documents import RULE_DOCUMENT, RuleDocument
+from shared.storage.alert.rule_reading import RuleFilter, RuleReading
+
+router = APIRouter(tags=["rules"])
+
+RULE_PATH = f"{RULES_PATH}/{{rule_id:uuid}}"
+_BODY = {"requestBody": request_body("RuleDocument")}
+
+
+@router.get(RULES_PATH, response_model=RulePage, summary="List rules", responses=problems(422))
+async def list_rules(query: Annotated[RuleListQuery, Query()], request: Request) -> Response:
+    """List rules in the order of their names."""
+    services = services_of(request)
+    limit = limit_of(query.limit, default=50, most=200)
+    filters = query_text(request)
+    after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
+    wanted = RuleFilter(query.q, query.enabled, frozenset(query.severity), query.owner, query.channel)
+    async with services.context.database.transaction() as work:
+        reading = RuleReading(work)
+        found = await reading.list_rules(wanted, after=after, limit=limit + 1)
+        counts = await reading.count_open_alerts([rule.rule_id for rule in found])
+    page, next_cursor = services.cursors.cut(found, limit, place=lambda rule: rule.spec.name.encode(), query=filters)
+    return page_response(
+        request, [rule_json(rule, counts.get(rule.rule_id, {})) for rule in page], next_cursor=next_cursor
+    )
+
+
+@router.post(
+    RULES_PATH,
+    status_code=201,
+    response_model=RuleDetailView,
+    summary="Make a rule",
+    responses=problems(409, 413, 415, 422),
+    openapi_extra=_BODY,
+)
+async def create_rule(request: Request) -> Response:
+    """Make a rule; there is one of a name, so that a repeat makes no second one."""
+    return await _answer(request, CreateRule(uuid7(), await read_rule(request)))
+
+
+@router.put(
+    RULES_PATH,
+    response_model=RuleDetailView,
+    summary="Make or change the rule of a name",
+    responses={201: {"description": "There was none.", "model": RuleDetailView}, **problems(409, 413, 415, 422)},
+    openapi_extra=_BODY,
+)
+async def put_rule(request: Request) -> Response:
+    """Make the rule, or make it as it is said: what is not given is as if it were made anew."""
+    return await _answer(request, PutRule(uuid7(), await read_rule(request)))
+
+
+@router.get(
+    RULE_PATH,
+    response_model=RuleDetailView,
+    summary="What a rule is",
+    responses={304: {"description": "It still has the entity tag you have."}, **problems(404)},
+    openapi_extra={"parameters": [IF_NONE_MATCH_RULE]},
+)
+async def show_one(rule_id: UUID, request: Request) -> Response:
+    """Tell what a rule is, how many monitors it judges and how many of its alerts are open."""
+    return await show_rule(request, rule_id)
+
+
+@router.put(
+    RULE_PATH,
+    response_model=RuleDetailView,
+    summary="Replace a rule",
+    responses=problems(404, 409, 412, 413, 415, 422, 428),
+    openapi_extra={**_BODY, "parameters": [IF_MATCH_RULE]},
+)
+async def replace_rule(rule_id: UUID, request: Request) -> Response:
+    """Make a rule as it is said, by another name too; its alerts are judged anew."""
+    versions = _versions_of(request)
+    return await _answer(request, ReplaceRule(rule_id, await read_rule(request), versions))
+
+
+@router.patch(
+    RULE_PATH,
+    response_model=RuleDetailView,
+    summary="Change a rule",
+    responses=problems(404, 409, 412, 413, 415, 422, 428),
+    openapi_extra={"requestBody": request_body("RulePatch"), "parameters": [IF_MATCH_RULE]},
+)
+async def patch_rule(rule_id: UUID, request: Request) -> Response:
+    """Change fields by a merge patch (RFC 7396); the condition is replaced whole, by an `expression` too."""
+    versions = _versions_of(request)
+    body = await request.body()
+    refuse_nul(body)
+    patch = read_json(body)
+    if not isinstance(patch, dict):
+        raise invalid_input([{"detail": "a merge patch of a rule is an object", "pointer": ""}])
+    return await _answer(request, PatchRule(rule_id, cast(dict[str, Any], patch), versions))
+
+
+@router.delete(
+    RULE_PATH,
+    status_code=204,
+    summary="Delete a rule",
+    responses={204: {"description": "It is deleted."}, **problems(404, 412)},
+    openapi_extra={"parameters": [IF_MATCH_RULE]},
+)
+async def delete_rule(rule_id: UUID, request: Request) -> Response:
+    """Judge by a rule no longer: its alerts end, and who was told that they fire is told so."""
+    if_match = exchange_of(request.scope).headers.get(b"if-match")
+    await _change(request, DeleteRule(rule_id, None if if_match is None else versions_of(if_match)))
+    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+
+
+@router.get(
+    f"{RULE_PATH}/versions",
+    response_model=RuleVersionPage,
+    summary="What a rule once was",
+    responses=problems(404, 422),
+)
+async def list_versions(rule_id: UUID, query: Annotated[RuleVersionListQuery, Query()], request: Request) -> Response:
+    """List a rule's versions, the newest first; those of a deleted rule, too."""
+    services = services_of(request)
+    limit = limit_of(query.limit, default=50, most=200)
+    filters = query_text(request)
+    before = None if query.cursor is None else int(services.cursors.read(query.cursor, query=filters))
+    async with services.context.database.transaction() as work:
+        found = await RuleReading(work).list_versions(rule_id, before=before, limit=limit + 1)
+    if not found and before is None:
+        raise no_rule()
+    page, next_cursor = services.cursors.cut(
+        found, limit, place=lambda version: str(version.version).encode(), query=filters
+    )
+    return page_response(request, [rule_version_json(version) for version in page], next_cursor=next_cursor)
+
+
+@router.get(
+    f"{RULE_PATH}/versions/{{version}}",
+    response_model=RuleVersionView,
+    summary="What a rule was in a version",
+    responses=problems(404, 422),
+)
+async def show_version(
+    rule_id: UUID, version: Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")], request: Request
+) -> Response:
+    """Tell what a rule was in a version, as an alert names it; of a deleted rule, too."""
+    async with services_of(request).context.database.transaction() as work:
+        found = await RuleReading(work).find_version(rule_id, version)
+    if found is None:
+        raise not_found("There is no such version of a rule with this id.")
+    return json_response(request, rule_version_json(found))
+
+
+async def read_rule(request: Request) -> RuleDocument:
+    """The rule in the request's body.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    body = await request.body()
+    document = read_model(RULE_DOCUMENT, body)
+    refuse_nul(body)
+    return document
+
+
+def _versions_of(request: Request) -> frozenset[int] | None:
+    if_match = exchange_of(request.scope).headers.get(b"if-match")
+    if if_match is None:
+        raise ProblemError(
+            problem_kinds.PRECONDITION_REQUIRED,
+            "Send the rule's ETag as If-Match, or If-Match: * to change it whatever it is.",
+        )
+    return versions_of(if_match)
+
+
+async def _change(request: Request, change: RuleChange) -> RuleDone:
+    by = principal_of(request).principal_id
+    result = await services_of(request).rules.change(change, by=by)
+    if not isinstance(result, RuleDone):
+        raise refusal_of(result)
+    return result
+
+
+async def _answer(request: Request, change: RuleChange) -> Response:
+    """Carry a change out and show the rule."""
+    done = await _change(request, change)
+    headers: Headers = []
+    if done.is_new:
+        headers.append((b"location", f"{RULES_PATH}/{done.rule_id}".encode()))
+    if done.is_unchanged:
+        headers.append((b"tocsin-unchanged", b"true"))
+    return await show_rule(request, done.rule_id, status=201 if done.is_new else 200, headers=headers)
