@@ -94,7 +94,7 @@ class ApiServices:
         self.job_secrets = JobSecrets(context.vault)
 
     def _serve_monitors(self, context: ProcessContext) -> None:
-        self.monitors = Monitors(context.database, context.vault, tell=context.live.publish_soon)
+        self.monitors = Monitors(context.database, context.vault, tell=context.publish)
         self.provisioning = Provisioning(self.monitors)
         self.capacity = CapacityService(context.database, target_slots=context.settings.target_slots)
         self.coverage = CoverageService(context.database, clock=context.clock)
@@ -110,7 +110,7 @@ class ApiServices:
         )
 
     def _serve_heartbeats(self, context: ProcessContext) -> None:
-        self.heartbeats = Heartbeats(context.database, context.live.publish_soon)
+        self.heartbeats = Heartbeats(context.database, context.publish)
         self.ping_keys = PingKeys(context.database, clock=context.clock)
         self.ping_keyring = PingKeyring(self.ping_keys)
 
@@ -120,10 +120,8 @@ class ApiServices:
         self.export_slots = asyncio.Semaphore(PARALLEL_EXPORTS)
 
     def _serve_alerts(self, context: ProcessContext) -> None:
-        self.alerts = Alerts(context.database, context.live.publish_soon, clock=context.clock)
-        self.inbound = InboundAlerts(
-            context.database, context.announcer, context.live.publish_soon, clock=context.clock
-        )
+        self.alerts = Alerts(context.database, context.publish, clock=context.clock)
+        self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
         self.channels = Channels(context.database, context.vault)
         self.channel_trials = ChannelTrials(context.database, context.announcer, clock=context.clock)
         self.redelivery = Redelivery(context.database, context.announcer)

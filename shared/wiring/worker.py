@@ -12,8 +12,8 @@ from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
 from shared.services.alert.alert_retention import AlertRetention
 from shared.services.alert.channel_health import ChannelHealth
-from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.escalation import Escalation
+from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.maintenance import Maintenances
 from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
 from shared.services.alert.notice_upkeep import NoticeUpkeep
@@ -107,21 +107,17 @@ class WorkerServices:
     def _keep_monitors(self, context: ProcessContext, notes: UpkeepNotes) -> None:
         self.scheduling = Scheduling(context.database, context.announcer, note=notes.note_schedule)
         self.round_upkeep = RoundUpkeep(context.database, count_missed=notes.count_missed)
-        self.recorder = Recorder(
-            context.database, context.live.publish_soon, note_look=partial(_note_look, self.leases.vitals)
-        )
+        self.recorder = Recorder(context.database, context.publish, note_look=partial(_note_look, self.leases.vitals))
         self.round_work = RoundWork(
             context.database,
             self.collection,
             targets=RoundTargets(context.database, context.vault),
             recorder=self.recorder,
         )
-        self.inbound = InboundAlerts(
-            context.database, context.announcer, context.live.publish_soon, clock=context.clock
-        )
-        self.silence = Silence(context.database, context.live.publish_soon)
-        self.maintenance = MaintenanceUpkeep(context.database, context.live.publish_soon)
-        self.heartbeats = Heartbeats(context.database, context.live.publish_soon)
+        self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
+        self.silence = Silence(context.database, context.publish)
+        self.maintenance = MaintenanceUpkeep(context.database, context.publish)
+        self.heartbeats = Heartbeats(context.database, context.publish)
 
     def _keep_samples(self, context: ProcessContext) -> None:
         self.rollups = Rollups(context.database)
