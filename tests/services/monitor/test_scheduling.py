@@ -17,6 +17,7 @@ from schedule_bench import (
 )
 
 from shared.domain.monitor.rounds import MAX_VISITS
+from shared.domain.monitor.scheduling import HORIZON, SHORT_PATIENCE
 from shared.services.monitor.scheduling import ScheduleReport
 from shared.storage.database import Database
 
@@ -24,18 +25,19 @@ from shared.storage.database import Database
 async def test_what_is_due_soon_becomes_a_round(database: Database) -> None:
     """A slot is handed out ahead of its moment, and the monitor is next due at the one after it."""
     now = await database_now(database)
-    (monitor,) = await watch(database)
-    slot = monitor.schedule.next_after(now - 10 * SECOND)
-    await turn_clock(database, 10)
+    # As all slots, of whole milliseconds.
+    soon = now.replace(microsecond=now.microsecond // 1000 * 1000) + timedelta(milliseconds=400)
+    (monitor,) = await watch(database, due_at=soon)
     assert await scheduling(database).run() == 1
-    assert [visit.slot for visit in await planned(database)] == [slot]
     async with database.transaction() as work:
-        job = (await work.fetch("select state, queue, priority, principal_id, expires_at - now() from jobs"))[0]
-        state = (await work.fetch("select next_slot, due_at from schedules"))[0]
+        (job,) = await work.fetch("select state, queue, priority, principal_id, run_at, expires_at from jobs")
+        (state,) = await work.fetch("select next_slot, due_at from schedules")
+    # The phase decides whether the slot after it is as near.
+    slots = list(monitor.schedule.slots(soon, job.run_at + HORIZON))
+    assert [visit.slot for visit in await planned(database)] == slots
     assert tuple(job)[:4] == ("queued", "tocsin:round", 9, "schedule")
-    assert timedelta(seconds=8) < job[4] < timedelta(seconds=12)
-    assert state.next_slot == state.due_at > slot
-    assert (state.next_slot - slot) % (10 * SECOND) == timedelta(0)
+    assert job.expires_at == max(job.run_at, slots[-1]) + SHORT_PATIENCE
+    assert state.next_slot == state.due_at == monitor.schedule.next_after(slots[-1])
 
 
 async def test_nothing_due_costs_one_statement(database: Database) -> None:
