@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from monitor_world import MonitorWorld, monitor_world
+from quiet_alerting import quiet_alerting
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
@@ -34,7 +35,8 @@ from shared.services.monitor.monitors import Monitors
 from shared.vault import Vault
 
 SECOND = timedelta(seconds=1)
-BEGIN = datetime(2026, 6, 1, 23, 59, tzinfo=UTC)
+BEGIN = datetime(2026, 6, 1, 23, 59, 0, 100, tzinfo=UTC)
+"""Between two milliseconds, where no slot is: a look takes no time here, and a pause would else share its moment."""
 TURNS, AT_FIRST, MOST = 90, 12, 30
 WELL, GONE = Observation(1.0, {"EXISTS": True}), Observation(1.0, {"EXISTS": False}, {}, Fault("missing", "gone"))
 OURS = Observation(1.0, fault=Fault("internal", "ours", Blame.OURS))
@@ -65,7 +67,7 @@ class Walk:
 
     def __init__(self, world: MonitorWorld, seed: int) -> None:
         self.random = random.Random(seed)
-        self.monitors = Monitors(world.database, Vault(), tell=lambda _: None)
+        self.monitors = Monitors(world.database, Vault(), quiet_alerting(), tell=lambda _: None)
         self.ids: list[UUID] = []
         self.results: list[ChangeResult] = []
 
