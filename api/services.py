@@ -74,7 +74,7 @@ class ApiServices:
         self._serve_heartbeats(context)
         self._serve_samples(context)
         self._serve_alerts(context)
-        self.census = Census(self.queues, self.capacity, self.alerts, self.metrics)
+        self.census = Census(self.queues, self.capacity, self.alerts, self.channels, self.metrics)
 
     def _serve_jobs(self, context: ProcessContext) -> None:
         settings = context.settings
@@ -94,7 +94,7 @@ class ApiServices:
         self.job_secrets = JobSecrets(context.vault)
 
     def _serve_monitors(self, context: ProcessContext) -> None:
-        self.monitors = Monitors(context.database, context.vault, tell=context.publish)
+        self.monitors = Monitors(context.database, context.vault, context.alerting, tell=context.publish)
         self.provisioning = Provisioning(self.monitors)
         self.capacity = CapacityService(context.database, target_slots=context.settings.target_slots)
         self.coverage = CoverageService(context.database, clock=context.clock)
@@ -110,7 +110,7 @@ class ApiServices:
         )
 
     def _serve_heartbeats(self, context: ProcessContext) -> None:
-        self.heartbeats = Heartbeats(context.database, context.publish)
+        self.heartbeats = Heartbeats(context.database, context.publish, context.alerting)
         self.ping_keys = PingKeys(context.database, clock=context.clock)
         self.ping_keyring = PingKeyring(self.ping_keys)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from arq.connections import ArqRedis
 
@@ -10,6 +11,7 @@ from shared.clock import Clock, utc_now
 from shared.domain.live import LiveEvent
 from shared.events import JobEvents, Orders
 from shared.live_events import LiveEvents
+from shared.services.alert.alerting import Alerting
 from shared.services.fleet.fleet import Fleet
 from shared.services.job.announcer import Announcer
 from shared.services.job.job_control import JobControl
@@ -46,6 +48,7 @@ class ProcessContext:
     control: JobControl
     requeue: Requeue
     statistics: Statistics
+    alerting: Alerting
     vault: Vault
 
     @classmethod
@@ -87,13 +90,13 @@ class ProcessContext:
             control=JobControl(database, announcer, orders),
             requeue=Requeue(database, announcer),
             statistics=Statistics(database),
+            alerting=Alerting(partial(announcer.announce, ()), partial(_publish, live)),
             vault=vault,
         )
 
     def publish(self, events: Sequence[LiveEvent]) -> None:
         """Count what was committed, and tell it to whoever watches, in the background; never waited for."""
-        note_changes(events)
-        self.live.publish_soon(events)
+        _publish(self.live, events)
 
     async def close(self) -> None:
         """Finish what was taken, then let go of all connections."""
@@ -102,6 +105,11 @@ class ProcessContext:
         await self.live.close()
         await self.database.close()
         await self.redis.aclose(close_connection_pool=True)
+
+
+def _publish(live: LiveEvents, events: Sequence[LiveEvent]) -> None:
+    note_changes(events)
+    live.publish_soon(events)
 
 
 def open_vault(settings: Settings) -> Vault:

@@ -107,7 +107,9 @@ class WorkerServices:
     def _keep_monitors(self, context: ProcessContext, notes: UpkeepNotes) -> None:
         self.scheduling = Scheduling(context.database, context.announcer, note=notes.note_schedule)
         self.round_upkeep = RoundUpkeep(context.database, count_missed=notes.count_missed)
-        self.recorder = Recorder(context.database, context.publish, note_look=partial(_note_look, self.leases.vitals))
+        self.recorder = Recorder(
+            context.database, context.publish, context.alerting, note_look=partial(_note_look, self.leases.vitals)
+        )
         self.round_work = RoundWork(
             context.database,
             self.collection,
@@ -115,9 +117,9 @@ class WorkerServices:
             recorder=self.recorder,
         )
         self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
-        self.silence = Silence(context.database, context.publish)
+        self.silence = Silence(context.database, context.publish, context.alerting)
         self.maintenance = MaintenanceUpkeep(context.database, context.publish)
-        self.heartbeats = Heartbeats(context.database, context.publish)
+        self.heartbeats = Heartbeats(context.database, context.publish, context.alerting)
 
     def _keep_samples(self, context: ProcessContext) -> None:
         self.rollups = Rollups(context.database)

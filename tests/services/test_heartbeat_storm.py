@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from heartbeat_site import HeartbeatSite
+from quiet_alerting import quiet_alerting
 
 from shared.domain.heartbeat.ping_delivery import Door, PingAddress, PingAnswer
 from shared.domain.heartbeat.pings import PingKind
@@ -26,7 +27,7 @@ class Storm:
     def __init__(self, database: Database) -> None:
         self.random = random.Random(20261121)
         self.sites = [HeartbeatSite(database), HeartbeatSite(database)]
-        self.monitors = Monitors(database, Vault(), tell=lambda _: None)
+        self.monitors = Monitors(database, Vault(), quiet_alerting(), tell=lambda _: None)
         self.addresses: dict[UUID, PingAddress] = {}
         self.answers: list[PingAnswer] = []
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from monitor_site import Site, spec
+from quiet_alerting import quiet_alerting
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
@@ -145,7 +146,7 @@ async def test_a_ping_waits_by_the_schedule_that_is_just_written(site: Site) -> 
     heartbeat = CreateMonitor(uuid7(), spec("backup", target={"kind": "heartbeat", "grace": "1m"}, interval="1m"))
     await site.change(heartbeat)
     (row,) = await site.rows("select ping_id::text from heartbeats")
-    pinged = Heartbeats(site.database, site.told.extend)
+    pinged = Heartbeats(site.database, site.told.extend, quiet_alerting())
 
     async def ping() -> PingAnswer:
         received = asyncio.get_running_loop().time()

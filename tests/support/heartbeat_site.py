@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from monitor_data import MonitorData, plant_monitors
+from quiet_alerting import quiet_alerting
 
 from shared.domain.heartbeat.ping_delivery import Delivery, Door, PingAddress, PingAnswer
 from shared.domain.heartbeat.pings import PingKind
@@ -27,7 +28,7 @@ class HeartbeatSite:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.told: list[LiveEvent] = []
-        self.heartbeats = Heartbeats(database, self._tell)
+        self.heartbeats = Heartbeats(database, self._tell, quiet_alerting())
 
     def _tell(self, events: Sequence[LiveEvent]) -> None:
         self.told.extend(events)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from quiet_alerting import quiet_alerting
 from uuid_utils.compat import uuid7
 
 from shared.domain.live import LiveEvent
@@ -22,7 +23,7 @@ class Site:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.told: list[LiveEvent] = []
-        self.monitors = Monitors(database, Vault([new_key()]), tell=self.told.extend)
+        self.monitors = Monitors(database, Vault([new_key()]), quiet_alerting(), tell=self.told.extend)
 
     async def change(self, *changes: MonitorChange, is_atomic: bool = False) -> list[ChangeResult]:
         """What the changes come to."""

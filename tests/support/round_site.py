@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from job_bench import Bench, new_job, ring_of
+from quiet_alerting import quiet_alerting
 
 from shared.clock import Clock, utc_now
 from shared.collectors.base import Collectors
@@ -19,6 +20,7 @@ from shared.domain.live import LiveEvent
 from shared.domain.monitor.rounds import encode_round
 from shared.domain.monitor.schedules import Schedule, phase_of
 from shared.domain.monitor.slots import Visit
+from shared.services.alert.alerting import Alerting
 from shared.services.job.job_execution import JobExecution
 from shared.services.job.job_submission import Accepted, Submission
 from shared.services.job.leases import Leases
@@ -88,6 +90,7 @@ class RoundSite:
     bench: Bench
     collectors: Collectors
     vault: Vault = field(default_factory=Vault)
+    alerting: Alerting = field(default_factory=quiet_alerting)
     clock: Clock = utc_now
     told: list[LiveEvent] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,7 +111,7 @@ class RoundSite:
         """The work of rounds, as one process has it."""
         on = database or self.bench.database
         collection = Collection(self.collectors, clock=self.clock, target_slots=100, host_slots=10)
-        recorder = Recorder(on, self.hear)
+        recorder = Recorder(on, self.hear, self.alerting)
         return RoundWork(on, collection, targets=RoundTargets(on, self.vault), recorder=recorder)
 
     def worker(self, owner: str = "worker-1") -> tuple[JobExecution, Leases]:

@@ -116,12 +116,13 @@ class NewSample(NamedTuple):
 class MonitorNews:
     """What a transaction wrote of a monitor, whose state it holds locked.
 
-    The monitor is of this `version` or a later one. `at` is when its latest look was due, `before` how it stood before
-    all `changes`; both are in the order of their moments. With `is_first` it has no sample but these.
+    The monitor is of this `version` or a later one; None: it is to be read anew. `at` is when its latest look was due,
+    `before` how it stood before all `changes`; those and the `samples` are in the order of their moments. With
+    `is_first` it has no sample but these.
     """
 
     monitor_id: UUID
-    version: int
+    version: int | None
     before: MonitorState
     at: datetime
     samples: Sequence[NewSample] = ()

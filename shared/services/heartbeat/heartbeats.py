@@ -12,9 +12,10 @@ from shared.domain.heartbeat.ping_folding import FoldedPings, fold_overdue, fold
 from shared.domain.heartbeat.pings import Ping, PingKind
 from shared.domain.live import LiveEvent
 from shared.domain.monitor.standing import MonitorState
+from shared.services.alert.alerting import Alerting
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.group_commit import GroupCommit
-from shared.storage.heartbeat.life_sign_store import LifeSignStore, LockedHeartbeat
+from shared.storage.heartbeat.life_sign_store import LifeSignStore, LockedHeartbeat, WrittenSigns
 from shared.storage.heartbeat.listening_store import ListeningStore
 from shared.storage.heartbeat.ping_address_store import PingAddressStore
 from shared.storage.heartbeat.ping_store import PingStore
@@ -35,9 +36,10 @@ _log = structlog.get_logger()
 class Heartbeats:
     """What the API does with pings, and a worker with silence."""
 
-    def __init__(self, database: Database, publish: Publish) -> None:
+    def __init__(self, database: Database, publish: Publish, alerting: Alerting) -> None:
         self._database = database
         self._publish = publish
+        self._alerting = alerting
         self._commits = GroupCommit(self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH)
 
     async def take(self, delivery: Delivery) -> PingAnswer:
@@ -66,7 +68,7 @@ class Heartbeats:
     async def watch(self) -> int:
         """Judge the heartbeats that nothing was heard of in time; answers how many were."""
         async with self._database.writing() as work:
-            signs = LifeSignStore(work)
+            signs = LifeSignStore(work, self._alerting.judge(work))
             await signs.begin()
             overdue = await signs.find_overdue(limit=WATCH_BATCH)
             # One may have been paused before its row was ours.
@@ -80,8 +82,8 @@ class Heartbeats:
                 for monitor_id, each in locked.items()
             }
             judged = {monitor_id: each for monitor_id, each in folded.items() if each.signs}
-            events = await signs.write(locked, judged) if judged else []
-        self._publish(events)
+            written = await signs.write(locked, judged) if judged else WrittenSigns()
+        self._tell(written)
         return len(judged)
 
     async def drain(self) -> None:
@@ -90,18 +92,22 @@ class Heartbeats:
 
     async def _flush(self, deliveries: Sequence[Delivery]) -> list[PingAnswer]:
         async with self._database.writing() as work:
-            signs = LifeSignStore(work)
+            signs = LifeSignStore(work, self._alerting.judge(work))
             await signs.begin()
             found = await PingAddressStore(work).find({each.address for each in deliveries})
             arrivals = _arrivals(deliveries, found.monitors, now=found.now)
             locked = await signs.lock(sorted(arrivals))
             folded = await self._fold(work, locked, arrivals)
-            events: list[LiveEvent] = []
+            written = WrittenSigns()
             if folded:
-                events = await signs.write(locked, folded)
+                written = await signs.write(locked, folded)
                 await _keep(work, folded, arrivals)
-        self._publish(events)
+        self._tell(written)
         return [_answer(found.monitors.get(each.address, ()), locked) for each in deliveries]
+
+    def _tell(self, written: WrittenSigns) -> None:
+        self._publish(written.events)
+        self._alerting.tell(written.applied)
 
     async def _fold(
         self, work: UnitOfWork, locked: Mapping[UUID, LockedHeartbeat], arrivals: "Arrivals"

@@ -75,9 +75,13 @@ class Decisions:
 
     @property
     def unsettled(self) -> set[UUID]:
-        """The monitors that nobody may look at or hear of meanwhile: their states are to be locked."""
-        heartbeats = [each.monitor_id for each in self.updates if isinstance(each.spec.target, HeartbeatTarget)]
-        return {*self.pausing, *self.deletes, *self.schedules, *self.renamed, *heartbeats}
+        """The monitors that nobody may look at, hear of or judge meanwhile: their states are to be locked."""
+        return {*self.pausing, *self.deletes, *self.schedules, *(each.monitor_id for each in self.updates)}
+
+    @property
+    def touched(self) -> list[UUID]:
+        """All monitors of which something changes, those that are made and deleted too, in the order of their ids."""
+        return sorted({*self.unsettled, *(each.monitor_id for each in self.inserts)})
 
     def decide(self, change: MonitorChange) -> None:
         """Decide what a change comes to."""

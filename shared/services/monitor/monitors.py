@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from shared.domain.live import LiveEvent
 from shared.domain.monitor.monitor_changes import ChangeResult, Done, KeptMonitor, MonitorChange
+from shared.services.alert.alerting import Alerting
 from shared.services.monitor.monitor_batch import decide_all, write_all
+from shared.storage.alert.standing_lock import lock_standings
 from shared.storage.database import Database
 from shared.storage.monitor.monitor_store import MonitorStore, Name
 from shared.storage.monitor.monitor_writing import NameTakenError
@@ -27,8 +29,11 @@ class ChangesRefusedError(Exception):
 class Monitors:
     """Makes, changes and deletes monitors; `tell` is given what changed of how they stand, and is not waited for."""
 
-    def __init__(self, database: Database, vault: Vault, *, tell: Callable[[Sequence[LiveEvent]], None]) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, alerting: Alerting, *, tell: Callable[[Sequence[LiveEvent]], None]
+    ) -> None:
         self._database = database
+        self._alerting = alerting
         self._tell = tell
         self._vault = vault
 
@@ -54,7 +59,9 @@ class Monitors:
             if is_atomic and not all(isinstance(result, Done) for result in decisions.results):
                 raise ChangesRefusedError(decisions.results)
             told = await write_all(work, decisions, by=by)
+            applied = await self._alerting.judge(work).refit(await lock_standings(work, decisions.touched))
         self._tell(told)
+        self._alerting.tell(applied)
         return decisions.results
 
     async def find_owned(self, owner: str, names: Sequence[Name] = ()) -> dict[Name, KeptMonitor]:

@@ -8,6 +8,7 @@ import structlog
 
 from shared.domain.live import LiveEvent
 from shared.domain.monitor.looks import TakenLook
+from shared.services.alert.alerting import Alerting
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.group_commit import BufferFullError, GroupCommit
@@ -41,9 +42,12 @@ class Recorder:
     `note_look` is told of each look that was taken, before it is written.
     """
 
-    def __init__(self, database: Database, publish: Publish, *, note_look: NoteLook = note_nothing) -> None:
+    def __init__(
+        self, database: Database, publish: Publish, alerting: Alerting, *, note_look: NoteLook = note_nothing
+    ) -> None:
         self._database = database
         self._publish = publish
+        self._alerting = alerting
         self._note_look = note_look
         self._commits = GroupCommit(
             self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH, pace_seconds=PACE_SECONDS
@@ -75,7 +79,8 @@ class Recorder:
 
     async def _flush(self, looked: Sequence[Looked]) -> list[bool]:
         async with self._database.writing() as work:
-            recorded = await LookStore(work).record(looked)
+            recorded = await LookStore(work, self._alerting.judge(work)).record(looked)
         if recorded.events:
             self._publish(recorded.events)
+        self._alerting.tell(recorded.applied)
         return [each.round.lease_token in recorded.rounds for each in looked]

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from shared.domain.alert.judgements import MonitorNews
 from shared.domain.live import StateTold
 from shared.domain.monitor.looks import Silent
 from shared.domain.monitor.standing import StateChange, fold_silence, patience_of
+from shared.services.alert.alerting import Alerting
 from shared.services.monitor.recorder import Publish
 from shared.storage.database import Database
 from shared.storage.monitor.monitor_state_store import MonitorStateStore, NewState
@@ -19,9 +21,10 @@ LISTED = 10_000
 class Silence:
     """Turns monitors to `no_data` whose looks stay away; safe anywhere and twice."""
 
-    def __init__(self, database: Database, publish: Publish) -> None:
+    def __init__(self, database: Database, publish: Publish, alerting: Alerting) -> None:
         self._database = database
         self._publish = publish
+        self._alerting = alerting
 
     async def settle(self) -> int:
         """Go through all monitors whose knowledge is over; how many had fallen silent."""
@@ -39,6 +42,7 @@ class Silence:
         """Look again with the rows locked: a look may have come meanwhile."""
         changes: list[tuple[UUID, StateChange]] = []
         states: dict[UUID, NewState] = {}
+        news: list[MonitorNews] = []
         async with self._database.writing() as work:
             store = MonitorStateStore(work)
             locked = await store.lock([each.monitor_id for each in silent])
@@ -49,7 +53,10 @@ class Silence:
                     changes += [(each.monitor_id, change) for change in folded.changes]
                     if folded.changes:
                         states[each.monitor_id] = NewState(folded.standing)
+                        news.append(MonitorNews(each.monitor_id, None, standing.state, each.now, (), folded.changes))
             await store.add_spans(changes)
             await store.update(states)
+            applied = await self._alerting.judge(work).judge(news)
         self._publish([StateTold(monitor_id, c.at, c.state, c.code, c.message) for monitor_id, c in changes])
+        self._alerting.tell(applied)
         return len(changes)

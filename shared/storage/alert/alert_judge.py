@@ -11,7 +11,7 @@ from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, JudgedPa
 from shared.domain.alert.judging import judge_end, judge_news, judge_standing
 from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.alert.judgement_store import JudgementStore, Pair
-from shared.storage.alert.rule_book import RuleBook
+from shared.storage.alert.rule_book import RuleBook, read_monitors
 from shared.storage.database import UnitOfWork
 
 
@@ -56,7 +56,7 @@ class AlertJudge:
         kept = await self._store.lock_of_monitors(sorted(stands))
         if not kept and not has_rules:
             return Applied()
-        monitors = await self._book.find_monitors(self._work, dict.fromkeys(stands))
+        monitors = await read_monitors(self._work, list(stands))
         judged: list[JudgedPair] = []
         selected: set[Pair] = set()
         for monitor_id, monitor in monitors.items():

@@ -67,7 +67,7 @@ class RuleBook:
                 self._known.move_to_end(monitor_id)
                 found[monitor_id] = known.monitor
         if unknown:
-            read = await _read_monitors(work, unknown)
+            read = await read_monitors(work, unknown)
             self._remember(read)
             found |= read
         return found
@@ -111,7 +111,8 @@ def _compiled(row: Row[Any]) -> CompiledRule | None:
         return None
 
 
-async def _read_monitors(work: UnitOfWork, monitor_ids: list[UUID]) -> dict[UUID, JudgedMonitor]:
+async def read_monitors(work: UnitOfWork, monitor_ids: list[UUID]) -> dict[UUID, JudgedMonitor]:
+    """Monitors as this unit of work sees them; what it has changed itself must not be remembered by any book."""
     rows = await work.fetch(
         """
         select monitor_id, version, name, group_name, kind, labels::text as labels, interval_ms, cron, timezone,

@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from shared.domain.alert.judgements import MonitorNews
 from shared.domain.heartbeat.ping_folding import FoldedPings, LifeSign, WatchedHeartbeat
 from shared.domain.live import LiveEvent, StateTold
 from shared.domain.sample.samples import Sample
 from shared.domain.target.outcome import Reading
 from shared.storage.advisory_locks import SAMPLE_WRITERS, SILENCE
+from shared.storage.alert.alert_judge import AlertJudge
+from shared.storage.alert.alert_store import Applied
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat.heartbeat_store import HEARTBEAT_COLUMNS, heartbeat_of
 from shared.storage.monitor.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.sample.sample_encoding import PlacedSample
-from shared.storage.sample.slot_samples import state_with, told, write_slot_samples
+from shared.storage.sample.slot_samples import news_of, state_with, told, write_slot_samples
 
 KIND = "heartbeat"
 
@@ -25,13 +28,23 @@ class LockedHeartbeat:
 
     watched: WatchedHeartbeat
     state: LockedState
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSigns:
+    """What is to be told, once it is committed, of what was written."""
+
+    events: Sequence[LiveEvent] = ()
+    applied: Applied = field(default_factory=Applied)
 
 
 class LifeSignStore:
-    """Signs of life within one unit of work."""
+    """Signs of life within one unit of work, in which `judge` judges them."""
 
-    def __init__(self, work: UnitOfWork) -> None:
+    def __init__(self, work: UnitOfWork, judge: AlertJudge) -> None:
         self._work = work
+        self._judge = judge
         self._states = MonitorStateStore(work)
 
     async def begin(self) -> None:
@@ -62,7 +75,7 @@ class LifeSignStore:
         states = await self._states.lock(monitor_ids)
         rows = await self._work.fetch(
             f"""
-            select h.monitor_id, h.pings, m.series_id, {HEARTBEAT_COLUMNS}
+            select h.monitor_id, h.pings, m.series_id, m.version, {HEARTBEAT_COLUMNS}
             from heartbeats h join monitors m using (monitor_id)
             where h.monitor_id = any($1::uuid[]) order by h.monitor_id for no key update of h
             """,
@@ -78,28 +91,30 @@ class LifeSignStore:
                     row.pings,
                 ),
                 states[row.monitor_id],
+                row.version,
             )
             for row in rows
             if row.monitor_id in states
         }
 
-    async def write(
-        self, locked: Mapping[UUID, LockedHeartbeat], folded: Mapping[UUID, FoldedPings]
-    ) -> list[LiveEvent]:
-        """Write what became of locked heartbeats; answer what is to be told of it once it is committed."""
+    async def write(self, locked: Mapping[UUID, LockedHeartbeat], folded: Mapping[UUID, FoldedPings]) -> WrittenSigns:
+        """Write what became of locked heartbeats, and judge it."""
         placed = await self._write_samples(locked, folded)
         events: list[LiveEvent] = []
         states: dict[UUID, NewState] = {}
+        news: list[MonitorNews] = []
         for monitor_id, each in folded.items():
             written = placed.get(locked[monitor_id].watched.series_id, ())
             states[monitor_id] = state_with(each.standing, locked[monitor_id].state, written)
             events += [told(monitor_id, sample) for sample in written]
+            news += _news_of(locked[monitor_id], each, written)
         # Of two changes at one moment the later one stands, as in the timeline.
         changes = {(monitor_id, change.at): change for monitor_id, each in folded.items() for change in each.changes}
         await self._states.add_spans([(monitor_id, change) for (monitor_id, _), change in changes.items()])
         await self._states.update(states)
         await self._update(folded)
-        return [*events, *(StateTold(id_, c.at, c.state, c.code, c.message) for (id_, _), c in changes.items())]
+        events += [StateTold(id_, c.at, c.state, c.code, c.message) for (id_, _), c in changes.items()]
+        return WrittenSigns(events, await self._judge.judge(news))
 
     async def _write_samples(
         self, locked: Mapping[UUID, LockedHeartbeat], folded: Mapping[UUID, FoldedPings]
@@ -131,6 +146,24 @@ class LifeSignStore:
             [each.run_id for each in heartbeats],
             [each.pings for each in folded.values()],
         )
+
+
+def _news_of(locked: LockedHeartbeat, folded: FoldedPings, written: Sequence[PlacedSample]) -> list[MonitorNews]:
+    # Of two changes at one moment the later one stands.
+    changes = {change.at: change for change in folded.changes}
+    moments = [*changes, *(each.ts for each in written)]
+    if not moments:
+        return []
+    news = MonitorNews(
+        monitor_id=locked.watched.monitor_id,
+        version=locked.version,
+        before=locked.state.standing.state,
+        at=max(moments),
+        samples=[news_of(each) for each in written],
+        changes=list(changes.values()),
+        is_first=locked.state.sampled_at is None,
+    )
+    return [news]
 
 
 def _reading_of(sign: LifeSign) -> Reading:

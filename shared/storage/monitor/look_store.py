@@ -4,17 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.domain.alert.judgements import MonitorNews
 from shared.domain.live import LiveEvent, StateTold
 from shared.domain.monitor.looks import FoldedLooks, MissedLook, Round, TakenLook, fold_looks
 from shared.domain.monitor.slots import Gap, GapReason
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.sample.samples import Sample
 from shared.storage.advisory_locks import SAMPLE_WRITERS
+from shared.storage.alert.alert_judge import AlertJudge
+from shared.storage.alert.alert_store import Applied
 from shared.storage.database import UnitOfWork
 from shared.storage.monitor.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.monitor.schedule_store import ScheduleStore
 from shared.storage.sample.sample_encoding import PlacedSample
-from shared.storage.sample.slot_samples import state_with, told, write_slot_samples
+from shared.storage.sample.slot_samples import news_of, state_with, told, write_slot_samples
 
 Looked = TakenLook | MissedLook
 
@@ -25,13 +28,15 @@ class Recorded:
 
     rounds: frozenset[UUID]
     events: Sequence[LiveEvent]
+    applied: Applied
 
 
 class LookStore:
-    """Looks within one unit of work."""
+    """Looks within one unit of work, in which `judge` judges them."""
 
-    def __init__(self, work: UnitOfWork) -> None:
+    def __init__(self, work: UnitOfWork, judge: AlertJudge) -> None:
         self._work = work
+        self._judge = judge
         self._states = MonitorStateStore(work)
 
     async def record(self, looked: Sequence[Looked]) -> Recorded:
@@ -49,13 +54,13 @@ class LookStore:
         is_paused = {key: state.standing.state is MonitorState.PAUSED for key, state in locked.items()}
         counted = [each for each in taken if is_paused.get(each.monitor.monitor_id) is False]
         placed = await self._write_samples(counted)
-        events = await self._fold(counted, placed, locked)
+        events, news = await self._fold(counted, placed, locked)
         gaps = [each.gap for each in leased if isinstance(each, MissedLook)]
         gaps += [
             _paused_gap(each) for each in taken if is_paused.get(each.monitor.monitor_id) and each.visit.is_regular
         ]
         await self._add_gaps(gaps)
-        return Recorded(rounds, events)
+        return Recorded(rounds, events, await self._judge.judge(news))
 
     async def _find_leased(self, rounds: Iterable[Round]) -> frozenset[UUID]:
         """The tokens that stand now.
@@ -88,31 +93,48 @@ class LookStore:
         taken: Sequence[TakenLook],
         placed: Mapping[int, Sequence[PlacedSample]],
         locked: Mapping[UUID, LockedState],
-    ) -> list[LiveEvent]:
+    ) -> tuple[list[LiveEvent], list[MonitorNews]]:
         by_monitor: dict[UUID, list[TakenLook]] = {}
         for each in taken:
             by_monitor.setdefault(each.monitor.monitor_id, []).append(each)
         folded: dict[UUID, FoldedLooks] = {}
         states: dict[UUID, NewState] = {}
         events: list[LiveEvent] = []
+        news: list[MonitorNews] = []
         for monitor_id, looks in by_monitor.items():
             written = placed.get(looks[0].monitor.series_id, ())
             before = locked[monitor_id]
             one = folded[monitor_id] = fold_looks(before.standing, looks)
             states[monitor_id] = state_with(one.standing, before, written)
             events += [told(monitor_id, sample) for sample in written]
+            news.append(_news_of(looks, before, written, one))
         changes = [(monitor_id, change) for monitor_id, one in folded.items() for change in one.changes]
         await self._states.add_spans(changes)
         await self._states.update(states)
         await self._states.confirm(folded)
         events += [StateTold(monitor_id, c.at, c.state, c.code, c.message) for monitor_id, c in changes]
-        return events
+        return events, news
 
     async def _add_gaps(self, gaps: Sequence[Gap]) -> None:
         if not gaps:
             return
         present = await self._states.hold(sorted({gap.monitor_id for gap in gaps}))
         await ScheduleStore(self._work).add_gaps([gap for gap in gaps if gap.monitor_id in present])
+
+
+def _news_of(
+    looks: Sequence[TakenLook], before: LockedState, written: Sequence[PlacedSample], folded: FoldedLooks
+) -> MonitorNews:
+    monitor = looks[0].monitor
+    return MonitorNews(
+        monitor_id=monitor.monitor_id,
+        version=max(each.monitor.version for each in looks),
+        before=before.standing.state,
+        at=max(each.visit.slot for each in looks),
+        samples=[news_of(each) for each in written],
+        changes=folded.changes,
+        is_first=before.sampled_at is None,
+    )
 
 
 def _paused_gap(taken: TakenLook) -> Gap:

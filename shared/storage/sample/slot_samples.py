@@ -5,6 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
 
+from shared.domain.alert.judgements import NewSample
 from shared.domain.live import SampleTold
 from shared.domain.monitor.beats import MAX_BEATS, Beat, pack_beats
 from shared.domain.monitor.standing import Standing
@@ -37,3 +38,8 @@ def told(monitor_id: UUID, placed: PlacedSample) -> SampleTold:
     """What is told live of a sample that was written."""
     reading = placed.sample.reading
     return SampleTold(monitor_id, placed.ts, reading.outcome, placed.value, reading.code)
+
+
+def news_of(placed: PlacedSample) -> NewSample:
+    """What rules judge of a sample that was written."""
+    return NewSample(placed.ts, placed.ts_ms, placed.sample.reading)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from job_bench import Bench
+from quiet_alerting import quiet_alerting
 from round_site import RoundSite, add_monitor, slot_now
 
 from shared.domain.live import StateTold
@@ -35,7 +36,7 @@ async def test_a_monitor_without_looks_knows_nothing_any_more(bench: Bench) -> N
     await know(bench, silent, until=until)
     await know(bench, fresh, until=slot_now(-115))
     await know(bench, paused, until=until, state=MonitorState.PAUSED)
-    silence = Silence(bench.database, site.hear)
+    silence = Silence(bench.database, site.hear, quiet_alerting())
     assert [await silence.settle(), await silence.settle()] == [1, 0]
     assert [await site.state(each) for each in (silent, fresh, paused)] == ["no_data", "up", "paused"]
     assert site.told == [StateTold(silent, until, MonitorState.NO_DATA, "missed")]
@@ -49,7 +50,7 @@ async def test_more_monitors_than_a_batch_fall_silent_at_once(bench: Bench, monk
     monkeypatch.setattr("shared.services.monitor.silence.LISTED", 3)
     for _ in range(5):
         await know(bench, await add_monitor(bench.database, FILE), until=slot_now(-121))
-    assert await Silence(bench.database, RoundSite(bench, {}).hear).settle() == 5
+    assert await Silence(bench.database, RoundSite(bench, {}).hear, quiet_alerting()).settle() == 5
 
 
 @pytest.mark.parametrize(
@@ -61,4 +62,4 @@ async def test_how_long_a_look_is_waited_for(bench: Bench, schedule: str, second
         await know(bench, await add_monitor(bench.database, FILE), until=slot_now(-late))
     async with bench.database.transaction() as work:
         await work.run(f"update monitors set {schedule}")
-    assert await Silence(bench.database, RoundSite(bench, {}).hear).settle() == 1
+    assert await Silence(bench.database, RoundSite(bench, {}).hear, quiet_alerting()).settle() == 1
