@@ -1,4 +1,4 @@
-"""How many jobs wait, run and are held back, whether workers keep up, and how many alerts are open, for the metrics."""
+"""How many jobs wait, run and are held back, whether workers keep up, open alerts, and channels, for the metrics."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ from shared.domain.alert.alerts import OPEN_STATES
 from shared.domain.fleet.queues import QueueFigures
 from shared.domain.job.jobs import BlockReason, JobState
 from shared.services.alert.alerts import Alerts
+from shared.services.alert.channels import Channels
 from shared.services.fleet.queues import QueueReading, Queues
 from shared.services.monitor.capacity import CapacityService
 from shared.storage.errors import StorageUnavailableError
@@ -18,10 +19,13 @@ COUNT_SECONDS = 2.0
 class Census:
     """Writes what was measured into gauges; the queues' labels are the queues, states and reasons there are."""
 
-    def __init__(self, queues: Queues, capacity: CapacityService, alerts: Alerts, metrics: ApiMetrics) -> None:
+    def __init__(
+        self, queues: Queues, capacity: CapacityService, alerts: Alerts, channels: Channels, metrics: ApiMetrics
+    ) -> None:
         self._queues = queues
         self._capacity = capacity
         self._alerts = alerts
+        self._channels = channels
         self._metrics = metrics
 
     async def refresh(self) -> None:
@@ -33,6 +37,7 @@ class Census:
             self._show(kind.value, figures)
         await self._show_capacity()
         await self._show_alerts()
+        await self._show_channels()
 
     async def _show_alerts(self) -> None:
         self._metrics.alerts.clear()
@@ -43,6 +48,16 @@ class Census:
             return
         for state in OPEN_STATES:
             self._metrics.alerts.labels(state.value).set(sum(each.alerts for each in counts if each.state is state))
+
+    async def _show_channels(self) -> None:
+        self._metrics.channels.clear()
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                counts = await self._channels.count_states()
+        except (TimeoutError, StorageUnavailableError):
+            return
+        for state, channels in counts.items():
+            self._metrics.channels.labels(state.value).set(channels)
 
     async def _show_capacity(self) -> None:
         """Show whether the workers keep up; while that cannot be told, what was last known."""

@@ -71,6 +71,7 @@ class ApiMetrics:
         )
 
         self.alerts = Gauge("tocsin_alerts", "Alerts that are open.", ("state",), registry=self.registry)
+        self.channels = Gauge("tocsin_channels", "Channels, by how they fare.", ("state",), registry=self.registry)
 
     def _describe_capacity(self) -> None:
         self.desired_workers = Gauge(

@@ -246,3 +246,17 @@ async def test_a_rate_is_a_limit_that_nobody_else_may_set(client: httpx2.AsyncCl
 def test_the_kinds_of_the_api_are_those_there_are() -> None:
     """Whoever adds one adds it to the filter."""
     assert set(get_args(ChannelKind)) == set(CHANNEL_KINDS)
+
+
+async def test_metrics_tell_how_channels_fare(client: httpx2.AsyncClient, database: Database) -> None:
+    """How many work, fail and are disabled; each is counted once."""
+    for name in ("a", "b", "c", "d"):
+        await made(client, **(MAIL | {"name": name}))
+    async with database.transaction() as work:
+        await work.run("update channels set failing_since = now() where name in ('a', 'b')")
+        await work.run("update channels set disabled_at = now() where name = 'b'")
+        await work.run("update channels set deleted_at = now() where name = 'd'")
+    shown = (await client.get("/metrics")).text.splitlines()
+    assert [line for line in shown if line.startswith("tocsin_channels{")] == [
+        f'tocsin_channels{{state="{state}"}} 1.0' for state in ("working", "failing", "disabled")
+    ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 THRESHOLD = 5
 """Tries in a row that were not delivered open a channel's circuit."""
@@ -9,6 +10,16 @@ TURN = timedelta(seconds=15)
 """While it is open, one try in this time goes through, over all workers together."""
 LONGEST_SNOOZE = timedelta(minutes=8)
 """A notice that waits longer would be asked for no sooner: the first delivery makes all of them due."""
+
+
+class ChannelState(StrEnum):
+    """How a channel fares."""
+
+    WORKING = "working"
+    FAILING = "failing"
+    """Its last try was not delivered."""
+    DISABLED = "disabled"
+    """Somebody, or its receiver, wants nothing told on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Making, changing and deleting channels, each change in one transaction."""
 
+from collections.abc import Mapping
 from typing import assert_never
 from uuid import UUID
 
@@ -23,10 +24,12 @@ from shared.domain.alert.channel_changes import (
     SwitchChannel,
     TooManyChannels,
 )
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.alert.channel_specs import ChannelSpec
 from shared.domain.alert.channels import MAX_CHANNELS, limit_key_of, limit_of_channel
 from shared.domain.monitor.target_documents import WrongPlaceError
 from shared.services.alert.channel_configs import draft_of, kept_spec, new_spec, patched_spec, written_spec
+from shared.storage.alert.channel_reading import ChannelReading
 from shared.storage.alert.channel_store import ChannelStore
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.fleet.limit_store import LimitStore
@@ -61,6 +64,15 @@ class Channels:
             except _TakenMeanwhileError:
                 continue
         return await self._try(change, by)
+
+    async def count_states(self) -> Mapping[ChannelState, int]:
+        """How many channels work, fail and are disabled.
+
+        Raises:
+            StorageUnavailableError: the database is away.
+        """
+        async with self._database.transaction() as work:
+            return await ChannelReading(work).count_states()
 
     async def _try(self, change: ChannelChange, by: str) -> ChannelResult:
         try:

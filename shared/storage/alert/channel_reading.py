@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.alert.channels import KeptChannel
 from shared.storage.alert.channel_store import channel_of
 from shared.storage.database import UnitOfWork
@@ -48,6 +49,18 @@ class ChannelReading:
             values.append(value)
             terms.append(term.format(f"${len(values)}"))
         return await self._statuses(" and ".join(terms), values, limit=limit)
+
+    async def count_states(self) -> dict[ChannelState, int]:
+        """How many channels there are in each state."""
+        rows = await self._work.fetch(
+            """
+            select case when disabled_at is not null then 'disabled' when failing_since is not null then 'failing'
+                        else 'working' end as state, count(*) as channels
+            from channels where deleted_at is null group by 1
+            """
+        )
+        found = {ChannelState(row.state): int(row.channels) for row in rows}
+        return {state: found.get(state, 0) for state in ChannelState}
 
     async def _statuses(self, where: str, values: Sequence[object], *, limit: int) -> list[ChannelStatus]:
         # What is on its way is few and has an index of its own, so that it is counted once for all.
