@@ -158,6 +158,11 @@ class Settings(BaseSettings):
     job_days: int = Field(
         default=30, ge=0, le=36_500, description="How many days ended jobs are kept, with their attempts; 0 for ever."
     )
+    external_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/][^\s]*$",
+        description="How people reach this Tocsin, such as `https://tocsin.example`; notices lead there.",
+    )
     alert_days: int = Field(
         default=400,
         ge=0,

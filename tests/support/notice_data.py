@@ -8,6 +8,18 @@ from shared.domain.alert.notices import NoticeContent, NoticeKind, ToldAlert
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def comparison(value: float) -> dict[str, object]:
+    """What a rule was judged by."""
+    return {
+        "expression": "p95(duration_ms, 5m)",
+        "value": value,
+        "op": ">",
+        "threshold": 300.0,
+        "samples": 30,
+        "verdict": "met",
+    }
+
+
 def told(number: int, status: str = "firing", name: str = "down") -> ToldAlert:
     """An alert of a rule on the monitor `shop-<number>`; it fired at `START`."""
     return ToldAlert(
@@ -22,7 +34,7 @@ def told(number: int, status: str = "firing", name: str = "down") -> ToldAlert:
         ends_at=START + timedelta(minutes=7, seconds=3) if status == "resolved" else None,
         fingerprint="ab12",
         reason="met",
-        evidence={},
+        evidence={"comparisons": [comparison(412.5)]},
     )
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.domain.alert.notices import NoticeContent, ToldAlert
+from shared.domain.alert.reasons_in_words import why_in_words
 
 NOTICE_NAMES = frozenset(
     {
@@ -83,7 +84,7 @@ def _alert_view(alert: ToldAlert, now: datetime, external_url: str | None) -> di
         "reason": alert.reason,
         "value": first.get("value"),
         "threshold": first.get("threshold"),
-        "why": [str(sentence) for sentence in alert.evidence.get("sentences", ())],
+        "why": why_in_words(alert.evidence),
         "evidence": dict(alert.evidence),
         "is_flapping": alert.is_flapping,
         "acknowledged_by": alert.acknowledged_by or "",

@@ -4,11 +4,12 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from notice_data import content, told
+from notice_data import comparison, content, told
 
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_words import check_templates, render_annotations, render_notice
 from shared.domain.alert.notices import NoticeContent, NoticeKind
+from shared.domain.alert.reasons_in_words import why_in_words
 from shared.domain.alert.template_environment import TemplateError
 
 OURS = "https://tocsin.example"
@@ -34,8 +35,29 @@ def test_the_text_tells_each_alert() -> None:
     """Where, since when, how long, and where to read more."""
     text = render_notice(content(told(1), told(2, "resolved")), external_url=OURS).text
     assert "FIRING critical down: shop-1 (web)\n  since 2026-03-01 12:00:00 UTC, for 1h\n" in text
+    assert "  p95(duration_ms, 5m) is 412.5, above 300 (30 samples)\n" in text
     assert "until 2026-03-01 12:07:03 UTC, 7m 3s" in text
     assert f"{OURS}/api/v1/alerts/{UUID(int=2)}/explain" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (comparison(0.1234567), ["p95(duration_ms, 5m) is 0.123457, above 300 (30 samples)"]),
+        (comparison(1) | {"op": "<=", "samples": 1}, ["p95(duration_ms, 5m) is 1, not above 300 (1 sample)"]),
+        (comparison(1) | {"verdict": "not_met"}, []),
+        ({"expression": "state == down", "value": "down", "verdict": "met"}, ["state == down: it is down"]),
+        ({"expression": "absent(5m)", "value": "6m", "verdict": "met"}, ["absent(5m): nothing came for 6m"]),
+        (
+            {"expression": 'cel("a > b")', "figures": {"a": {"value": 2.0}, "b": {"value": None}}, "verdict": "met"},
+            ['cel("a > b"): a = 2, b = nothing'],
+        ),
+    ],
+    ids=["number", "one sample", "not met", "state", "absent", "cel"],
+)
+def test_the_reason_is_a_sentence(found: dict[str, object], said: list[str]) -> None:
+    """From the numbers, for each part that was met."""
+    assert why_in_words({"comparisons": [found]}) == said
 
 
 def test_markup_in_what_others_say_is_only_text() -> None:
