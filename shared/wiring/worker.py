@@ -145,7 +145,10 @@ class WorkerServices:
     def _notices(self) -> NoticeWork:
         context = self.context
         telling = NoticeTelling(
-            self._outside.notifiers, context.vault, ChannelHealth(context.database, ChannelTurns(context.redis))
+            self._outside.notifiers,
+            context.vault,
+            ChannelHealth(context.database, ChannelTurns(context.redis)),
+            context.settings.external_url,
         )
         return NoticeWork(context.database, context.announcer, telling, clock=context.clock)
 
