@@ -118,7 +118,7 @@ class WorkerServices:
         )
         self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
         self.silence = Silence(context.database, context.publish, context.alerting)
-        self.maintenance = MaintenanceUpkeep(context.database, context.publish)
+        self.maintenance = MaintenanceUpkeep(context.database, context.publish, context.alerting)
         self.heartbeats = Heartbeats(context.database, context.publish, context.alerting)
 
     def _keep_samples(self, context: ProcessContext) -> None:

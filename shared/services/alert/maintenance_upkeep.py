@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from shared.domain.alert.judgements import MonitorNews
 from shared.domain.alert.maintenance import (
     Maintenance,
     MaintenanceState,
@@ -13,6 +14,7 @@ from shared.domain.alert.maintenance import (
     moved_on,
 )
 from shared.domain.live import StateTold
+from shared.services.alert.alerting import Alerting
 from shared.services.monitor.recorder import Publish
 from shared.storage.alert.maintenance_store import MaintenanceStore, RunningMaintenances
 from shared.storage.alert.member_store import MemberStore, SeenMonitor
@@ -33,9 +35,10 @@ Wanted = Mapping[UUID, Sequence[Maintenance]]
 class MaintenanceUpkeep:
     """The duty behind windows of maintenance; safe anywhere and twice."""
 
-    def __init__(self, database: Database, publish: Publish) -> None:
+    def __init__(self, database: Database, publish: Publish, alerting: Alerting) -> None:
         self._database = database
         self._publish = publish
+        self._alerting = alerting
         self._scanned: dict[tuple[UUID, datetime], float] = {}
         """When this process last held all monitors against a window, by its id and start."""
 
@@ -106,7 +109,14 @@ class MaintenanceUpkeep:
             gone = [(window, key) for key in monitor_ids if key not in decided for window in members[key]]
             await MemberStore(work).remove(gone)
             told = await _write(work, decided, now=now)
+            news = [
+                MonitorNews(key, None, states[key].standing.state, now, (), each.folded.changes)
+                for key, each in sorted(decided.items())
+                if each.folded.changes
+            ]
+            applied = await self._alerting.judge(work).judge(news)
         self._publish(told)
+        self._alerting.tell(applied)
         changed = sum(bool(each.joined or each.left or each.folded.changes) for each in decided.values())
         return changed + len(gone)
 
