@@ -122,7 +122,7 @@ class ApiServices:
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.publish, clock=context.clock)
         self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
-        self.channels = Channels(context.database, context.vault)
+        self.channels = Channels(context.database, context.vault, tell=context.live.publish_soon)
         self.channel_trials = ChannelTrials(context.database, context.announcer, clock=context.clock)
         self.redelivery = Redelivery(context.database, context.announcer)
         self.rules = Rules(context.database, kept=timedelta(days=context.settings.sample_days))

@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from shared.domain.job.leases import JobChange
-from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import subject_of, type_of
 from shared.live_events.reader import Entry, EntryId
 from shared.live_events.wire import decode_batch
@@ -166,6 +166,14 @@ def _data_of(event: LiveEvent) -> Mapping[str, object]:
                 "reason": event.reason,
                 "rule_id": None if event.rule_id is None else str(event.rule_id),
                 "monitor_id": None if event.monitor_id is None else str(event.monitor_id),
+            }
+        case ChannelTold():
+            return {
+                "id": str(event.channel_id),
+                "name": event.name,
+                "state": event.state.value,
+                "since": event.at,
+                "reason": event.reason,
             }
         case JobChange():
             return {

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from api.schemas.monitors import MonitorKind
 from api.schemas.queries import LabelTerm, QueryModel, labels_of
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.live_filters import LiveFilter, LiveType
 from shared.domain.monitor.monitors import GroupName
@@ -18,7 +19,7 @@ from shared.domain.target.outcome import Outcome
 
 MAX_IDS = 1_000
 _KINDS = tuple(str(kind) for kind in (*get_args(MonitorKind), *JobKind))
-_STATES = tuple(dict.fromkeys(str(state) for state in (*MonitorState, *AlertState, *JobState)))
+_STATES = tuple(dict.fromkeys(str(state) for state in (*MonitorState, *AlertState, *ChannelState, *JobState)))
 
 
 def _split(given: Any) -> Any:  # noqa: ANN401 - a parameter may be anything
@@ -40,7 +41,9 @@ KindName = Annotated[
     str, _one_of(_KINDS, "kind of monitor or job"), WithJsonSchema({"type": "string", "enum": list(_KINDS)})
 ]
 StateName = Annotated[
-    str, _one_of(_STATES, "state of a monitor, alert or job"), WithJsonSchema({"type": "string", "enum": list(_STATES)})
+    str,
+    _one_of(_STATES, "state of a monitor, alert, channel or job"),
+    WithJsonSchema({"type": "string", "enum": list(_STATES)}),
 ]
 Several = BeforeValidator(_split)
 """Several values may stand in one parameter, separated by commas."""
@@ -49,7 +52,9 @@ Several = BeforeValidator(_split)
 class LiveFilterModel(QueryModel):
     """Which events to watch; all that is named has to be there."""
 
-    type: Annotated[list[LiveType], Several] = Field(default_factory=list, max_length=4, description="Any of these.")
+    type: Annotated[list[LiveType], Several] = Field(
+        default_factory=list, max_length=len(LiveType), description="Any of these."
+    )
     monitor: Annotated[list[UUID], Several] = Field(
         default_factory=list,
         max_length=MAX_IDS,
@@ -66,7 +71,7 @@ class LiveFilterModel(QueryModel):
     state: Annotated[list[StateName], Several] = Field(
         default_factory=list,
         max_length=len(_STATES),
-        description="What a monitor, alert or job changed into; any of these.",
+        description="What a monitor, alert, channel or job changed into; any of these.",
     )
     group: GroupName | None = None
     label: list[LabelTerm] = Field(default_factory=list, max_length=22, description="All of these labels of a monitor.")
@@ -123,6 +128,16 @@ class AlertToldView(BaseModel):
     reason: str
     rule_id: UUID | None
     monitor_id: UUID | None
+
+
+class ChannelToldView(BaseModel):
+    """The data of `channel`: it began to fail for good, works again, or was disabled."""
+
+    id: UUID
+    name: str
+    state: ChannelState
+    since: datetime
+    reason: str | None
 
 
 class JobToldView(BaseModel):

@@ -1,10 +1,11 @@
-"""What is told live to whoever watches: samples, states, alerts and jobs. A hint, never the truth: that is read."""
+"""What is told live to whoever watches; a hint, never the truth: that is read."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.job.leases import JobChange
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
@@ -46,4 +47,15 @@ class AlertTold:
     reason: str
 
 
-LiveEvent = SampleTold | StateTold | AlertTold | JobChange
+@dataclass(frozen=True, slots=True)
+class ChannelTold:
+    """A channel fares otherwise than before; `reason` says why it was disabled."""
+
+    channel_id: UUID
+    state: ChannelState
+    at: datetime
+    name: str
+    reason: str | None = None
+
+
+LiveEvent = SampleTold | StateTold | AlertTold | ChannelTold | JobChange

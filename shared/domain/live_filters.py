@@ -7,7 +7,7 @@ from typing import assert_never
 from uuid import UUID
 
 from shared.domain.job.leases import JobChange
-from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold
 
 
 class LiveType(StrEnum):
@@ -16,6 +16,7 @@ class LiveType(StrEnum):
     SAMPLE = "sample"
     STATE = "state"
     ALERT = "alert"
+    CHANNEL = "channel"
     JOB = "job"
 
 
@@ -33,8 +34,8 @@ class LiveFilter:
     """Lets through what has all that is asked for; of several ids, kinds, states or types any will do.
 
     `group` and `labels` are those of monitors, `kinds` those of their targets and of jobs, `states` those that
-    monitors, alerts and jobs changed into. An alert is found by its monitor, or by its own id when it came from
-    elsewhere. What an event does not have, it cannot be asked for: a sample has no state, a job no group.
+    monitors, alerts, channels and jobs changed into. An alert is found by its monitor, or by its own id when it came
+    from elsewhere. What an event does not have, it cannot be asked for: a sample has no state, a job no group.
     """
 
     types: frozenset[LiveType] = frozenset(LiveType)
@@ -58,6 +59,8 @@ class LiveFilter:
                 return not self.states and self._lets_monitor_through(facts)
             case StateTold() | AlertTold():
                 return self._has_state(event.state) and self._lets_monitor_through(facts)
+            case ChannelTold():
+                return self._has_state(event.state) and not self.needs_facts
             case JobChange():
                 is_of_kind = not self.kinds or event.kind in self.kinds
                 return is_of_kind and self._has_state(event.state) and self.group is None and not self.labels
@@ -85,6 +88,8 @@ def type_of(event: LiveEvent) -> LiveType:
             return LiveType.STATE
         case AlertTold():
             return LiveType.ALERT
+        case ChannelTold():
+            return LiveType.CHANNEL
         case JobChange():
             return LiveType.JOB
         case _:
@@ -92,10 +97,12 @@ def type_of(event: LiveEvent) -> LiveType:
 
 
 def subject_of(event: LiveEvent) -> UUID:
-    """The id of the monitor or job that the event tells of, or of an alert that came from elsewhere."""
+    """The id of the monitor, job or channel that the event tells of, or of an alert that came from elsewhere."""
     match event:
         case JobChange():
             return event.job_id
         case AlertTold():
             return event.monitor_id or event.alert_id
+        case ChannelTold():
+            return event.channel_id
     return event.monitor_id

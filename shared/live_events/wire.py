@@ -10,9 +10,10 @@ import msgspec
 import structlog
 
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
 
@@ -61,6 +62,14 @@ class _Alert(msgspec.Struct, array_like=True, tag="alert"):
     reason: str
 
 
+class _Channel(msgspec.Struct, array_like=True, tag="channel"):
+    channel_id: UUID
+    state: ChannelState
+    at: datetime
+    name: str
+    reason: str | None = None
+
+
 class _Job(msgspec.Struct, array_like=True, tag="job"):
     job_id: UUID
     version: int
@@ -75,7 +84,7 @@ class _Entry(msgspec.Struct, array_like=True):
 
 _ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")
 _ENTRY = msgspec.msgpack.Decoder(_Entry)
-_EVENT = msgspec.msgpack.Decoder(_Sample | _State | _Alert | _Job)
+_EVENT = msgspec.msgpack.Decoder(_Sample | _State | _Alert | _Channel | _Job)
 
 
 def encode_batch(events: Iterable[LiveEvent], *, lost: int = 0) -> bytes:
@@ -110,13 +119,15 @@ def _written(event: LiveEvent) -> msgspec.Struct:
                 event.alert_id, event.rule_id, event.monitor_id, event.state, event.at, event.name, event.severity,
                 event.reason,
             )  # fmt: skip
+        case ChannelTold():
+            return _Channel(event.channel_id, event.state, event.at, event.name, event.reason)
         case JobChange():
             return _Job(event.job_id, event.version, event.state, event.kind)
         case _:
             assert_never(event)
 
 
-def _read(written: _Sample | _State | _Alert | _Job) -> LiveEvent:
+def _read(written: _Sample | _State | _Alert | _Channel | _Job) -> LiveEvent:
     match written:
         case _Sample(monitor_id, at, outcome, duration_ms, code):
             return SampleTold(monitor_id, at.astimezone(UTC), outcome, duration_ms, code)
@@ -124,6 +135,8 @@ def _read(written: _Sample | _State | _Alert | _Job) -> LiveEvent:
             return StateTold(monitor_id, at.astimezone(UTC), state, code, message)
         case _Alert(alert_id, rule_id, monitor_id, state, at, name, severity, reason):
             return AlertTold(alert_id, rule_id, monitor_id, state, at.astimezone(UTC), name, severity, reason)
+        case _Channel(channel_id, state, at, name, reason):
+            return ChannelTold(channel_id, state, at.astimezone(UTC), name, reason)
         case _Job(job_id, version, state, kind):
             return JobChange(job_id, version, state, kind)
         case _:

@@ -18,6 +18,7 @@ from shared.services.alert.maintenance import Maintenances
 from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
 from shared.services.alert.notice_upkeep import NoticeUpkeep
 from shared.services.alert.notice_work import NoticeTelling, NoticeWork
+from shared.services.alert.rule_sweep import RuleSweep
 from shared.services.alert.silences import Silences
 from shared.services.fleet.vitals import Vitals
 from shared.services.heartbeat.heartbeats import Heartbeats
@@ -120,6 +121,7 @@ class WorkerServices:
         self.silence = Silence(context.database, context.publish, context.alerting)
         self.maintenance = MaintenanceUpkeep(context.database, context.publish, context.alerting)
         self.heartbeats = Heartbeats(context.database, context.publish, context.alerting)
+        self.rule_sweep = RuleSweep(context.database, context.alerting)
 
     def _keep_samples(self, context: ProcessContext) -> None:
         self.rollups = Rollups(context.database)
@@ -147,7 +149,7 @@ class WorkerServices:
         telling = NoticeTelling(
             self._outside.notifiers,
             context.vault,
-            ChannelHealth(context.database, ChannelTurns(context.redis)),
+            ChannelHealth(context.database, ChannelTurns(context.redis), tell=context.live.publish_soon),
             context.settings.external_url,
         )
         return NoticeWork(context.database, context.announcer, telling, clock=context.clock)

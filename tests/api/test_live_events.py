@@ -321,7 +321,7 @@ async def test_a_question_that_only_asks_for_the_head_ends(server: LiveServer) -
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
-        ("type=alert", "type.0"),
+        ("type=weather", "type.0"),
         ("kind=https", "kind.0"),
         ("state=broken", "state.0"),
         ("monitor=7", "monitor.0"),

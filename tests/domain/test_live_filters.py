@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold
 from shared.domain.live_filters import LiveFilter, LiveType, MonitorFacts
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
@@ -59,6 +60,16 @@ def test_a_monitor_of_which_nothing_is_known_has_no_group(wanted: LiveFilter) ->
     assert wanted.needs_facts
     assert not wanted.lets_through(SAMPLE, None)
     assert LiveFilter(ids=frozenset({MONITOR})).lets_through(SAMPLE, None)
+
+
+def test_a_channel_is_found_by_its_id_and_state() -> None:
+    """It is nothing of a monitor, so that whoever asks for a group or labels does not hear of it."""
+    told = ChannelTold(uuid4(), ChannelState.FAILING, AT, "ops")
+    assert LiveFilter().lets_through(told, None)
+    assert LiveFilter(ids=frozenset({told.channel_id}), states=frozenset({"failing"})).lets_through(told, None)
+    assert not LiveFilter(states=frozenset({"firing"})).lets_through(told, None)
+    for wanted in (LiveFilter(group="web"), LiveFilter(kinds=frozenset({"notify"})), LiveFilter(labels=(("a", "b"),))):
+        assert not wanted.lets_through(told, None)
 
 
 def test_an_alert_is_found_by_its_monitor() -> None:

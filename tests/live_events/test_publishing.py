@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.domain.alert.alerts import AlertState
+from shared.domain.alert.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
-from shared.domain.live import AlertTold, LiveEvent, SampleTold, StateTold
+from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome
 from shared.live_events import STREAM, Batch, LiveEvents, publisher
@@ -50,6 +51,8 @@ def test_every_kind_of_event_comes_back_as_it_was() -> None:
         StateTold(uuid4(), AT, MonitorState.NO_DATA, "missed", "A slot was missed."),
         AlertTold(uuid4(), uuid4(), uuid4(), AlertState.FIRING, AT, "slow", "critical", "met_long_enough"),
         AlertTold(uuid4(), None, None, AlertState.RESOLVED, AT, "DiskFull", "page", "expired"),
+        ChannelTold(uuid4(), ChannelState.DISABLED, AT, "ops", "the receiver answered 410"),
+        ChannelTold(uuid4(), ChannelState.WORKING, AT, "ops"),
         JobChange(uuid4(), 7, JobState.SUCCEEDED, JobKind.NOTIFY),
         JobChange(uuid4(), 7, JobState.SUCCEEDED),
     ]

@@ -30,6 +30,18 @@ class Noted:
     is_disabled: bool = False
 
 
+def state_after(failures: int, *, is_delivered: bool, is_disabled: bool) -> ChannelState | None:
+    """What is told of a channel after a try; `failures` are those in a row before it. None when that is nothing new.
+
+    One that fails is told of when its circuit opens, not at each failure, and one that works only after that.
+    """
+    if is_disabled:
+        return ChannelState.DISABLED
+    if is_delivered:
+        return ChannelState.WORKING if is_circuit_open(failures) else None
+    return ChannelState.FAILING if failures + 1 == THRESHOLD else None
+
+
 def is_circuit_open(failures: int) -> bool:
     """Whether so many failures in a row keep notices waiting."""
     return failures >= THRESHOLD

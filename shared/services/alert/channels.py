@@ -1,6 +1,6 @@
 """Making, changing and deleting channels, each change in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from shared.domain.alert.channel_changes import (
 from shared.domain.alert.channel_health import ChannelState
 from shared.domain.alert.channel_specs import ChannelSpec
 from shared.domain.alert.channels import MAX_CHANNELS, limit_key_of, limit_of_channel
+from shared.domain.live import ChannelTold, LiveEvent
 from shared.domain.monitor.target_documents import WrongPlaceError
 from shared.services.alert.channel_configs import draft_of, kept_spec, new_spec, patched_spec, written_spec
 from shared.storage.alert.channel_reading import ChannelReading
@@ -46,10 +47,14 @@ class _TakenMeanwhileError(Exception):
 
 
 class Channels:
-    """Changes channels; a channel's rate is a limit of the jobs that tell it, changed with it."""
+    """Changes channels; a channel's rate is a limit of the jobs that tell it, changed with it.
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    `tell` is given what was switched on and off, and is not waited for.
+    """
+
+    def __init__(self, database: Database, vault: Vault, *, tell: Callable[[Sequence[LiveEvent]], None]) -> None:
         self._database = database
+        self._tell = tell
         self._vault = vault
 
     async def change(self, change: ChannelChange, *, by: str) -> ChannelResult:
@@ -77,11 +82,14 @@ class Channels:
     async def _try(self, change: ChannelChange, by: str) -> ChannelResult:
         try:
             async with self._database.transaction() as work:
-                return await _Changing(work, self._vault, by).run(change)
+                changing = _Changing(work, self._vault, by)
+                result = await changing.run(change)
         except (ValidationError, WrongPlaceError) as error:
             return InvalidChannel(error)
         except (NoSecretKeyError, UnreadableSecretError) as error:
             return ChannelNotSealed(str(error))
+        self._tell(changing.told)
+        return result
 
 
 class _Changing:
@@ -92,6 +100,7 @@ class _Changing:
         self._limits = LimitStore(work)
         self._vault = vault
         self._by = by
+        self.told: list[LiveEvent] = []
 
     async def run(self, change: ChannelChange) -> ChannelResult:
         match change:
@@ -162,7 +171,9 @@ class _Changing:
         is_enabled = channel.disabled_at is None
         if is_enabled == change.is_enabled and (is_enabled or change.reason == channel.disabled_reason):
             return ChannelDone(channel.channel_id, is_unchanged=True)
-        await self._store.switch(channel.channel_id, is_enabled=change.is_enabled, reason=change.reason)
+        at = await self._store.switch(channel.channel_id, is_enabled=change.is_enabled, reason=change.reason)
+        state = ChannelState.WORKING if change.is_enabled else ChannelState.DISABLED
+        self.told.append(ChannelTold(channel.channel_id, state, at, channel.name, change.reason))
         return ChannelDone(channel.channel_id)
 
     async def _delete(self, stored: StoredChannel) -> ChannelResult:

@@ -1,9 +1,20 @@
 """How channels fare: tries in a row that failed, since when, and when the last one was delivered."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from shared.storage.database import UnitOfWork
 from shared.storage.storable import storable
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A channel that was tried, how many tries in a row had failed before, and when it was written down."""
+
+    name: str
+    failures: int
+    at: datetime
 
 
 class ChannelHealthStore:
@@ -12,8 +23,8 @@ class ChannelHealthStore:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def note_delivered(self, channel_id: UUID) -> bool:
-        """A try was delivered; whether others failed just before. Of deliveries within a second one is written down."""
+    async def note_delivered(self, channel_id: UUID) -> Tried | None:
+        """A try was delivered; None when one was within the last second, and nothing is written down."""
         rows = await self._work.fetch(
             """
             with before as materialized (
@@ -24,30 +35,33 @@ class ChannelHealthStore:
             )
             update channels c set failures = 0, failing_since = null, delivered_at = now()
             from before where c.channel_id = before.channel_id
-            returning before.failures > 0 as is_healed
+            returning c.name, before.failures, now() as at
             """,
             channel_id,
         )
-        return bool(rows and rows[0].is_healed)
+        return Tried(rows[0].name, rows[0].failures, rows[0].at) if rows else None
 
-    async def note_failed(self, channel_id: UUID) -> None:
-        """A try was not delivered."""
-        await self._work.run(
-            "update channels set failures = failures + 1, failing_since = coalesce(failing_since, now())"
-            " where channel_id = $1",
+    async def note_failed(self, channel_id: UUID) -> Tried | None:
+        """A try was not delivered; None when there is no such channel."""
+        rows = await self._work.fetch(
+            """
+            update channels set failures = failures + 1, failing_since = coalesce(failing_since, now())
+            where channel_id = $1 returning name, failures - 1 as failures, now() as at
+            """,
             channel_id,
         )
+        return Tried(rows[0].name, rows[0].failures, rows[0].at) if rows else None
 
-    async def disable(self, channel_id: UUID, *, reason: str) -> str | None:
-        """Disable the channel because of what it answered; its name, unless that was done before."""
+    async def disable(self, channel_id: UUID, *, reason: str) -> bool:
+        """Disable the channel because of what it answered; False when it was before."""
         rows = await self._work.fetch(
             """
             update channels
             set disabled_at = now(), disabled_reason = $2, version = version + 1, updated_at = now()
             where channel_id = $1 and disabled_at is null
-            returning name
+            returning channel_id
             """,
             channel_id,
             storable(reason),
         )
-        return rows[0].name if rows else None
+        return bool(rows)

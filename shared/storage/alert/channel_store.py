@@ -1,6 +1,7 @@
 """Channels as they are kept: found, written, and held while something depends on their names."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -104,9 +105,9 @@ class ChannelStore:
             return False
         return True
 
-    async def switch(self, channel_id: UUID, *, is_enabled: bool, reason: str | None) -> None:
-        """Enable a channel that is locked, forgetting how often it failed, or disable it."""
-        await self._work.run(
+    async def switch(self, channel_id: UUID, *, is_enabled: bool, reason: str | None) -> datetime:
+        """Enable a channel that is locked, forgetting how often it failed, or disable it; when that was."""
+        rows = await self._work.fetch(
             """
             update channels
             set disabled_at = case when $2 then null else now() end,
@@ -114,12 +115,14 @@ class ChannelStore:
                 failures = case when $2 then 0 else failures end,
                 failing_since = case when $2 then null else failing_since end,
                 version = version + 1, updated_at = now()
-            where channel_id = $1
+            where channel_id = $1 returning updated_at
             """,
             channel_id,
             is_enabled,
             reason,
         )
+        at: datetime = rows[0].updated_at
+        return at
 
     async def mark_deleted(self, channel_id: UUID) -> None:
         """Give a channel's name free; the rest stays for the resolves that it owes."""

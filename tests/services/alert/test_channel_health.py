@@ -8,15 +8,20 @@ from http_servers import serve
 from notice_bench import NoticeBench, Receiver
 from notice_site import subject
 from redis.asyncio import Redis
+from secret_keys import VAULT
 
 from shared.clock import utc_now
 from shared.coordination.channel_turns import ChannelTurns
-from shared.domain.alert.channel_health import LONGEST_SNOOZE, THRESHOLD, TURN, snooze_of
+from shared.domain.alert.channel_changes import SwitchChannel
+from shared.domain.alert.channel_health import LONGEST_SNOOZE, THRESHOLD, TURN, ChannelState, snooze_of
 from shared.domain.job.jobs import Failure
+from shared.domain.live import ChannelTold, LiveEvent
 from shared.notifiers.base import Delivery
 from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.channel_trials import ChannelTrials
+from shared.services.alert.channels import Channels
 
+GONE = Delivery({}, Failure("gone", "the receiver answered 410", is_permanent=True))
 REFUSED = Delivery({}, Failure("unavailable", "the receiver answered 503"))
 
 
@@ -73,6 +78,27 @@ async def test_workers_share_a_turn_and_without_redis_all_have_one(notices: Noti
     async with Redis.from_url("redis://127.0.0.1:1") as away:
         alone = ChannelHealth(notices.bench.database, ChannelTurns(away))
         assert await alone.ask(channel_id, failures=THRESHOLD, snoozes=0) is None
+
+
+async def test_watchers_are_told_when_a_channel_changes_and_not_at_each_try(notices: NoticeBench) -> None:
+    """When its circuit opens, when it works again, when it is gone, and when somebody switches it."""
+    told: list[LiveEvent] = []
+    turns = ChannelTurns(notices.bench.redis)
+    health = ChannelHealth(notices.bench.database, turns, tell=told.extend)
+    channel_id = await notices.site.channel()
+    for delivery in (*[REFUSED] * 2, Delivery({}), *[REFUSED] * 7, Delivery({}), Delivery({}), GONE, GONE):
+        await health.note(channel_id, delivery)
+    channels = Channels(notices.bench.database, VAULT, tell=told.extend)
+    await channels.change(SwitchChannel(channel_id, is_enabled=True), by="ann")
+    await channels.change(SwitchChannel(channel_id, is_enabled=True), by="ann")
+    await channels.change(SwitchChannel(channel_id, is_enabled=False, reason="moving"), by="ann")
+    assert [(each.state, each.reason) for each in told if isinstance(each, ChannelTold)] == [
+        (ChannelState.FAILING, "the receiver answered 503"),
+        (ChannelState.WORKING, None),
+        (ChannelState.DISABLED, "the receiver answered 410"),
+        (ChannelState.WORKING, None),
+        (ChannelState.DISABLED, "moving"),
+    ]
 
 
 @pytest.mark.parametrize("draw", [0.0, 0.999])
