@@ -15,7 +15,9 @@ from api.schemas.monitors import MONITOR_SPEC
 from api.services import ApiServices, principal_of, services_of
 from api.validation import read_model, refuse_nul
 from shared.domain.access import Scope
+from shared.domain.alert.alerts import OPEN_STATES
 from shared.domain.monitor.monitors import MonitorSpec
+from shared.storage.alert.alert_reading import AlertReading
 from shared.storage.heartbeat.heartbeat_store import HeartbeatStore
 from shared.storage.monitor.monitor_store import MonitorStatus, MonitorStore
 
@@ -30,7 +32,9 @@ async def show(request: Request, monitor_id: UUID, *, status: int = 200, headers
     """
     services = services_of(request)
     found = await find_status(services, monitor_id)
-    shown = monitor_json(found)
+    async with services.context.database.transaction() as work:
+        open_alerts = await AlertReading(work).count_of_monitor(monitor_id)
+    shown = monitor_json(found) | {"alerts": {state.value: open_alerts.get(state, 0) for state in OPEN_STATES}}
     etag = etag_of(shown)
     sent = [*(headers or []), (b"etag", etag), (b"cache-control", b"private, no-cache")]
     if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")

@@ -114,9 +114,17 @@ class MonitorView(View):
     links: MonitorLinks
 
 
-class MonitorDetailView(MonitorView):
-    """The same with its uptime, which is no part of the entity tag."""
+class OpenAlertsView(View):
+    """How many alerts of a monitor are open."""
 
+    firing: int
+    pending: int
+
+
+class MonitorDetailView(MonitorView):
+    """The same with its alerts, and with its uptime, which is no part of the entity tag."""
+
+    alerts: OpenAlertsView
     uptime: MonitorUptimeView
     heartbeat: HeartbeatView | None = Field(
         default=None, description="Of a heartbeat, for keys that may submit: its addresses."

@@ -231,6 +231,20 @@ async def test_what_is_open_is_counted(client: httpx2.AsyncClient, database: Dat
     }
 
 
+async def test_a_monitor_says_how_many_of_its_alerts_are_open(client: httpx2.AsyncClient, database: Database) -> None:
+    """And has another entity tag when that changes."""
+    monitor = {"name": "shop", "interval": "1h", "target": {"kind": "http", "url": "https://shop.example/"}}
+    made = await client.post("/api/v1/monitors", json=monitor)
+    assert made.json()["alerts"] == {"firing": 0, "pending": 0}
+    its_id = UUID(made.json()["id"])
+    await fire(database, 0, monitor_id=its_id)
+    (over,) = await fire(database, 1, monitor_id=its_id)
+    await apply(database, pends(subject_of(2, monitor_id=its_id)), ends(UUID(over), minute=1))
+    shown = await client.get(made.headers["location"])
+    assert shown.json()["alerts"] == {"firing": 1, "pending": 1}
+    assert shown.headers["etag"] != made.headers["etag"]
+
+
 async def test_who_reads_does_not_acknowledge(
     make_services: MakeServices, open_client: OpenClient, make_key: MakeKey, database: Database
 ) -> None:

@@ -126,6 +126,13 @@ class AlertReading:
         )
         return [OpenCount(row.severity, AlertState(row.state), row.alerts, row.acknowledged) for row in rows]
 
+    async def count_of_monitor(self, monitor_id: UUID) -> dict[AlertState, int]:
+        """How many alerts of a monitor are in each state in which they are open."""
+        rows = await self._work.fetch(
+            f"select state, count(*) as alerts from alerts where monitor_id = $1 and {OPEN} group by state", monitor_id
+        )
+        return {AlertState(row.state): row.alerts for row in rows}
+
 
 def alert_of(row: Row[Any]) -> KeptAlert:
     """The alert in a row of `COLUMNS`."""
