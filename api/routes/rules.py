@@ -41,6 +41,7 @@ from shared.domain.alert.rule_changes import (
 )
 from shared.domain.alert.rule_documents import RULE_DOCUMENT, RuleDocument
 from shared.storage.alert.rule_reading import RuleFilter, RuleReading
+from shared.storage.alert.rule_store import RuleStore
 
 router = APIRouter(tags=["rules"])
 
@@ -155,14 +156,15 @@ async def delete_rule(rule_id: UUID, request: Request) -> Response:
     responses=problems(404, 422),
 )
 async def list_versions(rule_id: UUID, query: Annotated[RuleVersionListQuery, Query()], request: Request) -> Response:
-    """List a rule's versions, the newest first; those of a deleted rule, too."""
+    """List a rule's versions, the newest first."""
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
     before = None if query.cursor is None else int(services.cursors.read(query.cursor, query=filters))
     async with services.context.database.transaction() as work:
+        rule = await RuleStore(work).find(rule_id)
         found = await RuleReading(work).list_versions(rule_id, before=before, limit=limit + 1)
-    if not found and before is None:
+    if rule is None:
         raise no_rule()
     page, next_cursor = services.cursors.cut(
         found, limit, place=lambda version: str(version.version).encode(), query=filters
@@ -179,10 +181,11 @@ async def list_versions(rule_id: UUID, query: Annotated[RuleVersionListQuery, Qu
 async def show_version(
     rule_id: UUID, version: Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")], request: Request
 ) -> Response:
-    """Tell what a rule was in a version, as an alert names it; of a deleted rule, too."""
+    """Tell what a rule was in a version, as an alert names it."""
     async with services_of(request).context.database.transaction() as work:
+        rule = await RuleStore(work).find(rule_id)
         found = await RuleReading(work).find_version(rule_id, version)
-    if found is None:
+    if rule is None or found is None:
         raise not_found("There is no such version of a rule with this id.")
     return json_response(request, rule_version_json(found))
 

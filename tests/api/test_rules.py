@@ -130,11 +130,10 @@ async def test_replacing_takes_the_defaults_of_what_is_not_said(client: httpx2.A
 
 
 async def test_versions_are_kept(client: httpx2.AsyncClient) -> None:
-    """Each change is one, the newest first, page by page, and they outlive the rule."""
+    """Each change is one, the newest first, page by page, as long as there is the rule."""
     path = (await made(client, **SLOW))["links"]["self"]
     for seconds in (10, 20):
         await client.patch(path, json={"for": f"{seconds}s"}, headers=ANY)
-    await client.delete(path)
     page = (await client.get(f"{path}/versions?limit=2")).json()
     RuleVersionPage.model_validate(page, strict=False)
     assert [(each["version"], each["rule"]["for"]) for each in page["items"]] == [(3, "20s"), (2, "10s")]
@@ -145,6 +144,9 @@ async def test_versions_are_kept(client: httpx2.AsyncClient) -> None:
     RuleVersionView.model_validate(one, strict=False)
     assert one == rest["items"][0]
     assert (await client.get(f"{path}/versions/4")).status_code == 404
+    await client.delete(path)
+    assert (await client.get(f"{path}/versions")).status_code == 404
+    assert (await client.get(f"{path}/versions/1")).status_code == 404
     assert (await client.get(f"{RULES}/{uuid7()}/versions")).status_code == 404
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from shared.domain.alert.condition_checks import ConditionError, check_condition, kinds_selected
@@ -40,8 +41,18 @@ Expression = Annotated[
 ]
 
 
+_GIVEN: JsonDict = {
+    "oneOf": [
+        {"required": ["expression"], "properties": {"expression": {"type": "string"}, "condition": {"type": "null"}}},
+        {"required": ["condition"], "properties": {"condition": {"type": "object"}, "expression": {"type": "null"}}},
+    ]
+}
+
+
 class RuleDocument(RuleFields):
     """A rule as people write it; its condition is given as `expression` or as `condition`."""
+
+    model_config = ConfigDict(json_schema_extra=_GIVEN)
 
     expression: Annotated[Expression | None, Field(description="The condition in one line.")] = None
     condition: Annotated[Condition | None, Field(description="The condition as JSON.")] = None
