@@ -34,6 +34,12 @@ class Inhibition:
         """What matches its causes."""
         return self.source or self.depends_on or Matchers()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels of a cause that anything depends on; causes alike in them are alike."""
+        terms = (*self.causes.terms, *self.target.terms)
+        return tuple(sorted({*self.equal, *(term.name for term in terms)}))
+
     def key_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """The values that have to be alike."""
         return tuple(labels.get(name, "") for name in self.equal)
@@ -41,7 +47,7 @@ class Inhibition:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A firing alert, or a monitor that is down, with its labels."""
+    """A firing alert, or a monitor that is down, with those of its labels that are asked for, its name and group."""
 
     cause_id: UUID
     labels: Mapping[str, str]

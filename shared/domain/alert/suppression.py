@@ -1,14 +1,15 @@
 """Why the firing of an alert is not told for now; a resolve is never held back, and rules go on judging."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from shared.domain.alert.channels import ChannelOptions
 from shared.domain.alert.inhibitions import StandingInhibition
-from shared.domain.alert.matchers import Matchers
+from shared.domain.alert.matchers import Matchers, MatchOperator
 from shared.domain.alert.quiet_hours import quiet_until
 
 
@@ -48,13 +49,28 @@ class Span:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SuppressionFacts:
     """All that may hold firings back at a moment, whatever the channel."""
 
     silences: tuple[Span, ...] = ()
     maintenances: tuple[Span, ...] = ()
     inhibitions: tuple[StandingInhibition, ...] = ()
+
+    @cached_property
+    def _silences_by_label(self) -> Mapping[tuple[str, str] | None, Sequence[Span]]:
+        """Silences by a label that what they match has for certain; by None where there is none."""
+        found: dict[tuple[str, str] | None, list[Span]] = {}
+        for silence in self.silences:
+            found.setdefault(_certain_label(silence.matchers), []).append(silence)
+        return found
+
+    def silences_of(self, labels: Mapping[str, str]) -> Iterator[Span]:
+        """The silences that match; those with another label are not looked at, though there be a thousand."""
+        for key in (None, *labels.items()):
+            for silence in self._silences_by_label.get(key, ()):
+                if silence.matchers.matches(labels):
+                    yield silence
 
 
 def suppressions_of(
@@ -67,9 +83,8 @@ def suppressions_of(
 def _suppressions(
     labels: Mapping[str, str], severity: str, facts: SuppressionFacts, options: ChannelOptions, now: datetime
 ) -> Iterator[Suppression]:
-    for silence in facts.silences:
-        if silence.matchers.matches(labels):
-            yield Suppression(SuppressionKind.SILENCE, silence.name, str(silence.span_id), silence.ends_at)
+    for silence in facts.silences_of(labels):
+        yield Suppression(SuppressionKind.SILENCE, silence.name, str(silence.span_id), silence.ends_at)
     for window in facts.maintenances if "monitor" in labels else ():
         if window.matchers.matches(labels):
             yield Suppression(SuppressionKind.MAINTENANCE, window.name, str(window.span_id), window.ends_at)
@@ -82,3 +97,8 @@ def _suppressions(
     until = quiet_until(options.quiet_hours, severity, now)
     if until is not None:
         yield Suppression(SuppressionKind.QUIET_HOURS, "quiet hours", until=until)
+
+
+def _certain_label(matchers: Matchers) -> tuple[str, str] | None:
+    plain = ((term.name, term.value) for term in matchers.terms if term.operator is MatchOperator.EQUAL and term.value)
+    return next(plain, None)

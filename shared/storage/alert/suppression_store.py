@@ -53,47 +53,50 @@ class SuppressionStore:
         return tuple(Span(row.span_id, row.name, parse_matchers(row.matchers), row.ends_at) for row in rows)
 
     async def _by_alerts(self, inhibitions: Sequence[Inhibition]) -> list[StandingInhibition]:
-        """Those that alerts cause, with the alerts that fire; plain terms are left to the database's index."""
+        """Those that alerts cause, with the alerts that fire."""
         wanted = [each for each in inhibitions if each.source is not None]
-        if not wanted:
-            return []
-        rows = await self._work.fetch(
-            """
-            select w.place, a.alert_id as cause_id, a.labels::text as labels
-            from unnest($1::int4[], $2::text[]) as w (place, labels) cross join lateral (
-                select alert_id, labels from alerts
-                where state = 'firing' and labels @> w.labels::jsonb order by alert_id limit $3) a
-            """,
-            list(range(len(wanted))),
-            [plain_terms_of(each.causes) for each in wanted],
-            MAX_CAUSES,
-        )
-        return _standing(wanted, rows)
+        firing = "select alert_id as cause_id, labels from alerts where state = 'firing'"
+        return await self._standing(wanted, firing)
 
     async def _by_monitors(self, inhibitions: Sequence[Inhibition]) -> list[StandingInhibition]:
-        """Those that monitors cause, with the monitors that are down; they are read once for all."""
+        """Those that monitors cause, with the monitors that are down."""
         wanted = [each for each in inhibitions if each.depends_on is not None]
+        down = f"""
+            select m.monitor_id as cause_id, {SEEN_LABELS} as labels
+            from monitor_states s join monitors m using (monitor_id) where s.state = {MonitorState.DOWN.code}"""
+        return await self._standing(wanted, f"select * from ({down} offset 0) d where true")
+
+    async def _standing(self, wanted: Sequence[Inhibition], causes: str) -> list[StandingInhibition]:
+        """The inhibitions that a statement's causes may cause: two of each that are alike in what is asked for.
+
+        Two, because a monitor does not depend on itself. Plain terms are the database's to find, all others are ours.
+        """
         if not wanted:
             return []
         rows = await self._work.fetch(
             f"""
-            with down as materialized (
-                select monitor_id, {SEEN_LABELS} as labels
-                from monitor_states s join monitors m using (monitor_id) where s.state = $3)
-            select w.place, d.monitor_id as cause_id, d.labels::text as labels
-            from unnest($1::int4[], $2::text[]) as w (place, labels) cross join lateral (
-                select * from down where labels @> w.labels::jsonb order by monitor_id limit $4) d
+            select place, cause_id, seen, group_name, monitor from (
+                select w.place, c.cause_id, v.seen, c.labels ->> 'group' as group_name,
+                       c.labels ->> 'monitor' as monitor,
+                       row_number() over (partition by w.place, v.seen order by c.cause_id) as nth
+                from (select place, labels::jsonb as labels,
+                             array(select jsonb_array_elements_text(names::jsonb)) as names
+                      from unnest($1::int4[], $2::text[], $3::text[]) as u (place, labels, names)) w
+                cross join lateral ({causes} and labels @> w.labels order by cause_id limit $4) c
+                cross join lateral (select array(select c.labels ->> name from unnest(w.names) as name) as seen) v
+            ) found where nth <= 2 order by place, cause_id
             """,
             list(range(len(wanted))),
             [plain_terms_of(each.causes) for each in wanted],
-            MonitorState.DOWN.code,
+            [msgspec.json.encode(each.names).decode() for each in wanted],
             MAX_CAUSES,
         )
-        return _standing(wanted, rows)
+        causes_of: dict[int, list[Cause]] = {}
+        for row in rows:
+            causes_of.setdefault(row.place, []).append(Cause(row.cause_id, _labels_of(row, wanted[row.place].names)))
+        return [standing_of(wanted[place], found) for place, found in causes_of.items()]
 
 
-def _standing(wanted: Sequence[Inhibition], rows: Sequence[Row[Any]]) -> list[StandingInhibition]:
-    causes: dict[int, list[Cause]] = {}
-    for row in rows:
-        causes.setdefault(row.place, []).append(Cause(row.cause_id, msgspec.json.decode(row.labels)))
-    return [standing_of(wanted[place], found) for place, found in causes.items()]
+def _labels_of(row: Row[Any], names: Sequence[str]) -> dict[str, str]:
+    values = {**dict(zip(names, row.seen, strict=True)), "group": row.group_name, "monitor": row.monitor}
+    return {name: value for name, value in values.items() if value is not None}

@@ -161,6 +161,15 @@ def test_all_that_holds_back_is_told() -> None:
     ]
 
 
+@given(st.lists(MATCHERS, max_size=6), LABELS)
+def test_each_silence_that_matches_is_found(silences: Sequence[Terms], labels: Mapping[str, str]) -> None:
+    """However they are looked for, and each once."""
+    spans = [Span(id_of(place), "", parse_matchers(text_of(terms)), LATER) for place, terms in enumerate(silences)]
+    expected = [str(id_of(place)) for place, terms in enumerate(silences) if meets(terms, labels)]
+    found = suppressions_of(labels, "critical", SuppressionFacts(silences=tuple(spans)), OPTIONS, NOW)
+    assert sorted(str(each.id) for each in found) == sorted(expected)
+
+
 def test_maintenance_is_of_monitors() -> None:
     """An alert that was sent in is on none, so that a window of all monitors leaves it alone."""
     facts = SuppressionFacts(maintenances=(Span(id_of(3), "all", parse_matchers(""), LATER),))

@@ -134,7 +134,31 @@ async def test_only_monitors_that_are_down_hold_back(database: Database, depends
         assert reasons(found, role="app", site=state.value) == expected
     (standing,) = found.inhibitions
     ((cause,),) = standing.causes.values()
-    assert cause.labels == labels_of_monitor("r", "net", "http", labels | {"site": "down"})
+    seen = labels_of_monitor("r", "net", "http", labels | {"site": "down"})
+    asked = {*standing.inhibition.names, "group", "monitor"}
+    assert cause.labels == {name: value for name, value in seen.items() if name in asked}
+
+
+async def test_of_monitors_that_are_alike_another_one_holds_back(database: Database) -> None:
+    """A monitor does not depend on itself; that two of many alike are read is enough to know another one."""
+    await add_inhibition(database, target="severity=warning", depends_on="role=router")
+    monitors = [
+        MonitorData(
+            monitor_id_of(number),
+            [StateChange(NOW - MINUTE, MonitorState.DOWN)],
+            name=f"r{number}",
+            labels={"role": "router", "site": "a" if number else "b"},
+        )
+        for number in range(6)
+    ]
+    await plant_monitors(database, monitors)
+    found = await facts(database)
+    assert sum(len(causes) for standing in found.inhibitions for causes in standing.causes.values()) == 3
+    alert = {"severity": "warning", "role": "changed by the rule", "group": ""}
+    for each in monitors[1:]:
+        (cause,) = reasons(found, **alert, site="a", monitor=each.name)
+        assert cause != str(each.monitor_id)
+    assert reasons(found, **alert, site="b", monitor="r0") == []
 
 
 async def test_the_causes_of_each_are_its_own(database: Database) -> None:
