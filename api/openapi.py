@@ -205,6 +205,7 @@ def _name_formats(schemas: dict[str, Any]) -> None:
     spec = schemas["MonitorSpec"]
     spec["properties"]["cron"]["anyOf"][0] |= {"format": "cron"}
     spec["properties"]["timezone"] |= {"format": "timezone"}
+    schemas["QuietHours"]["properties"]["timezone"] |= {"format": "timezone"}
     given = {name: {"type": "string"} for name in ("interval", "cron")}
     spec["not"] = {"required": list(given), "properties": given}
     pattern = schemas["FileTarget"]["properties"]["pattern"]["anyOf"][0]

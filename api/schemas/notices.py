@@ -18,14 +18,15 @@ from shared.storage.alert.notice_reading import NoticeStatus, NoticeTry
 NOTICES_PATH = "/api/v1/notices"
 
 ChannelRef = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=PRINTABLE, description="The channel's name or id.")
+    Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)] | None,
+    Field(description="The channel's name or id."),
 ]
 
 
 class NoticeListQuery(QueryModel):
     """Which notices to list."""
 
-    channel: ChannelRef | None = None
+    channel: ChannelRef = None
     state: list[NoticeState] = Field(default_factory=list, max_length=6, description="Any of these states.")
     kind: list[NoticeKind] = Field(default_factory=list, max_length=3, description="Any of these kinds.")
     alert: Annotated[UUID | None, Field(description="Those that told of this alert.")] = None
@@ -40,7 +41,7 @@ class BulkRedeliverBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channel: ChannelRef | None = None
+    channel: ChannelRef = None
     since: Annotated[Moment | None, Field(description="Given up at this moment or later.")] = None
     until: Annotated[Moment | None, Field(description="Given up before this moment.")] = None
 

@@ -1,6 +1,6 @@
 """A channel as JSON: with its secrets for whoever keeps it, and how masked values find back to them; pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,11 +80,28 @@ def _unmasked(value: object, shown: object, secret: object, pointer: str) -> obj
     if value == shown:
         return secret
     if isinstance(value, list) and isinstance(shown, list) and isinstance(secret, list):
-        known = [*zip(shown, secret, strict=True), *[(None, None)] * len(value)]
-        return [_unmasked(each, *known[place], f"{pointer}/{place}") for place, each in enumerate(value)]
+        known = _known_items(value, shown, secret)
+        return [_unmasked(each, *known(place, each), f"{pointer}/{place}") for place, each in enumerate(value)]
     if value != secret and isinstance(value, str) and MASK in value:
         raise WrongPlaceError("*** stands for what is kept, and this is not how that is shown: write it anew", pointer)
     return value
+
+
+def _known_items(
+    value: list[object], shown: list[object], secret: list[object]
+) -> Callable[[int, object], tuple[object, object]]:
+    """How an item was shown and what it stands for: found by its place where nothing was taken out, else by its text.
+
+    Of several that are shown alike nobody could say which one was meant.
+    """
+    is_grown = value[: len(shown)] == shown
+
+    def find(place: int, item: object) -> tuple[object, object]:
+        if is_grown:
+            return (shown[place], secret[place]) if place < len(shown) else (None, None)
+        return (item, secret[shown.index(item)]) if shown.count(item) == 1 else (None, None)
+
+    return find
 
 
 def _texts(value: object, pointer: str) -> Iterator[tuple[str, str]]:
