@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from shared.domain.alert.composing import ChannelAsTold, Composed, GroupNews, OpenTelling, compose, held_back_by
-from shared.domain.alert.notices import NoticeContent, NoticeKind, NoticeState
+from shared.domain.alert.notices import LIVE_NOTICES, NoticeContent, NoticeKind, NoticeState
+from shared.domain.alert.redelivery import Refusal, decide_redelivery
 from shared.domain.alert.suppression import SuppressionFacts
 from shared.domain.job.jobs import Ring
 from shared.storage.alert.composing_store import ComposingStore, OpenAlerts
 from shared.storage.alert.group_store import GroupStore, LockedGroup
 from shared.storage.alert.notice_store import Notice, NoticeStore
+from shared.storage.alert.redelivery_store import RedeliveryStore
 from shared.storage.alert.suppression_store import SuppressionStore
 from shared.storage.database import UnitOfWork
 
@@ -20,13 +22,14 @@ from shared.storage.database import UnitOfWork
 class ReadyNotice:
     """A notice whose turn it is: what it says, None when there is nothing to tell, and what is rung after the commit.
 
-    `receipt` is what the channel gave for the group's notice before.
+    `receipt` is what the channel gave for the group's notice before. `is_put_off`: another notice goes first.
     """
 
     notice: Notice
     content: NoticeContent | None
     receipt: dict[str, Any] | None = None
     rings: Sequence[Ring] = ()
+    is_put_off: bool = False
 
 
 class Composition:
@@ -50,12 +53,29 @@ class Composition:
         notice = await self._notices.find(notice_id, is_locked=True)
         if notice is None:
             return None
-        is_open = notice.content is not None or notice.state is NoticeState.WAITING
-        if is_open and notice.job_id != job_id:
-            await self._notices.adopt(notice_id, job_id)
-        if notice.state is not NoticeState.WAITING:
-            return ReadyNotice(notice, notice.content, await self._receipt_of(notice))
-        return await self._compose(notice, locked[0]) if locked else ReadyNotice(notice, None)
+        if notice.job_id != job_id:
+            refusal = await self._take_up(notice, job_id)
+            if refusal is not None:
+                return ReadyNotice(notice, None, is_put_off=refusal is Refusal.GROUP_BUSY)
+        elif notice.state not in LIVE_NOTICES:
+            return ReadyNotice(notice, None)
+        if notice.content is None and locked:
+            return await self._compose(notice, locked[0])
+        return ReadyNotice(notice, notice.content, await self._receipt_of(notice))
+
+    async def _take_up(self, notice: Notice, job_id: UUID) -> Refusal | None:
+        """Let the notice be carried by a job that somebody ran anew, as if he had redelivered it; None when it is.
+
+        A disabled channel is no obstacle: whether the notice goes out all the same is decided with each try.
+        """
+        store = RedeliveryStore(self._work)
+        if notice.state not in LIVE_NOTICES:
+            [letter] = await store.lock([notice.notice_id])
+            refusal = decide_redelivery(letter)
+            if refusal not in {None, Refusal.CHANNEL_DISABLED}:
+                return refusal
+        await store.take_up({notice.notice_id: job_id})
+        return None
 
     async def _compose(self, notice: Notice, group: LockedGroup) -> ReadyNotice:
         store = ComposingStore(self._work, group)

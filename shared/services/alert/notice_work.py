@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ _log = structlog.get_logger()
 
 HASTENED_AT_ONCE = 1_000
 """How many notices that wait for their next try are tried at once when their channel is back."""
+PUT_OFF = timedelta(seconds=15)
+"""After which a notice that somebody ran anew asks again whether another one of its group is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class NoticeWork:
         if ready is None:
             return _refused("notice_unknown", "there is no such notice any more")
         self._announcer.announce([], ready.rings)
+        if ready.is_put_off:
+            return Worked(snooze=PUT_OFF)
         if ready.content is None:
             return Worked(result={"told": 0})
         channel = await self._load(ready.notice.channel_id)

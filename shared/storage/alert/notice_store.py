@@ -111,18 +111,6 @@ class NoticeStore:
         )
         return content_of(rows[0].content)
 
-    async def adopt(self, notice_id: UUID, job_id: UUID) -> None:
-        """Let a locked notice be carried by another job: somebody ran the one that had ended anew."""
-        await self._work.run(
-            """
-            update notices
-            set job_id = $2, ended_at = null, state = case when content is null then 'waiting' else 'composed' end
-            where notice_id = $1
-            """,
-            notice_id,
-            job_id,
-        )
-
     async def end(self, ended: Mapping[UUID, NoticeState]) -> None:
         """End locked notices."""
         await self._work.run(

@@ -1,6 +1,6 @@
 """Finds notices that were given up, and puts them on their way anew, under the id they had."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +79,13 @@ class RedeliveryStore:
 
         What they tell as firing and was told as resolved since has to be told as resolved once more, behind them.
         """
-        ids = [letter.notice_id for letter in letters]
+        jobs, rings = await self._queue(letters, principal_id)
+        await self.take_up(jobs)
+        return rings
+
+    async def take_up(self, jobs: Mapping[UUID, UUID]) -> None:
+        """Let locked notices that were given up be carried by these jobs, each the only one of its locked group."""
+        ids = list(jobs)
         await self._work.run(
             """
             update alert_groups g set notice_id = n.notice_id from notices n
@@ -98,7 +104,6 @@ class RedeliveryStore:
             """,
             ids,
         )
-        jobs, rings = await self._queue(letters, principal_id)
         await self._work.run(
             """
             update notices n
@@ -106,9 +111,8 @@ class RedeliveryStore:
             from unnest($1::uuid[], $2::uuid[]) as j (notice_id, job_id) where n.notice_id = j.notice_id
             """,
             ids,
-            [jobs[notice_id] for notice_id in ids],
+            list(jobs.values()),
         )
-        return rings
 
     async def _queue(self, letters: Sequence[DeadLetter], principal_id: str) -> tuple[dict[UUID, UUID], list[Ring]]:
         """A job for each: its old one anew, by which the earlier tries are found, or another where that is gone."""

@@ -148,6 +148,60 @@ async def test_a_dead_letter_whose_job_is_run_anew_goes_out_under_its_id(notices
     assert await notices.states() == ["delivered"]
 
 
+async def test_a_firing_run_anew_after_its_resolve_has_it_told_again(notices: NoticeBench, bench: Bench) -> None:
+    """Whoever runs the job of an old dead letter anew leaves no receiver with an alert that fires for ever."""
+    receiver = Receiver(status="400 Bad Request")
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        [alert_id] = await notices.site.fire(subject("a"))
+        await notices.run()
+        receiver.status = "200 OK"
+        await notices.site.resolve(alert_id)
+        await notices.run()
+        [letter, _] = await notices.site.notices()
+        requeue = Requeue(bench.database, bench.announcer)
+        await requeue.requeue(letter.job_id, principal_id="tester", changes=RequeueChanges())
+        await notices.run()
+    assert receiver.told == [("a", "firing"), ("a", "resolved"), ("a", "firing"), ("a", "resolved")]
+    assert await notices.is_settled(alert_id)
+
+
+async def test_a_notice_run_anew_waits_for_the_one_on_its_way(notices: NoticeBench, bench: Bench) -> None:
+    """Of a group one notice is on its way at a time, so that nothing arrives in the wrong order."""
+    receiver = Receiver(status="400 Bad Request")
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        await notices.site.fire(subject("a"))
+        await notices.run()
+        receiver.status = "503 Service Unavailable"
+        await notices.site.fire(subject("b"))
+        await notices.try_all()
+        [letter, _] = await notices.site.notices()
+        requeue = Requeue(bench.database, bench.announcer)
+        await requeue.requeue(letter.job_id, principal_id="tester", changes=RequeueChanges())
+        await notices.try_all()
+        assert [notice.state for notice in await notices.site.notices()] == ["failed", "composed"]
+        receiver.status = "200 OK"
+        await notices.run()
+    assert await notices.states() == ["delivered", "delivered"]
+
+
+async def test_what_was_delivered_is_not_sent_again_by_its_job(notices: NoticeBench, bench: Bench) -> None:
+    """Running the job anew tells nothing."""
+    receiver = Receiver()
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        await notices.site.fire(subject("a"))
+        await notices.run()
+        [notice] = await notices.site.notices()
+        requeue = Requeue(bench.database, bench.announcer)
+        answer = await requeue.requeue(notice.job_id, principal_id="tester", changes=RequeueChanges())
+        await notices.run()
+    assert answer.job is not None
+    assert (await bench.job(answer.job.job_id)).result == {"told": 0}
+    assert len(receiver.seen) == 1
+
+
 async def test_edits_of_the_channel_lose_no_resolve(notices: NoticeBench) -> None:
     """Other matchers and another grouping: the resolve goes where the firing went."""
     receiver = Receiver()
