@@ -184,7 +184,7 @@ def create_alerts() -> None:
         "alerts",
         ["fingerprint"],
         unique=True,
-        postgresql_where=sa.text("state in ('firing', 'pending')"),
+        postgresql_where=sa.text("resolved_at is null"),
     )
 
 

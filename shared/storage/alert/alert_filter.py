@@ -35,7 +35,7 @@ class AlertFilter:
         return self != AlertFilter()
 
     def lets_through(self, labels: dict[str, str]) -> bool:
-        """Whether the labels meet the matchers, of which SQL looks only for equal values."""
+        """Whether the labels meet the matchers, of which SQL knows all but the patterns."""
         return self.matchers.matches(labels)
 
 
@@ -67,11 +67,19 @@ def _terms_of(wanted: AlertFilter, after: UUID | None) -> Iterator[tuple[str, *t
         yield "(resolved_at is null or resolved_at >= {}::timestamptz)", wanted.since
     if wanted.until is not None:
         yield "started_at < {}::timestamptz", wanted.until
-    # Each by itself: two that contradict each other find nothing, as they should.
-    for term in filter(_is_sought, wanted.matchers.terms):
-        yield "labels @> {}::jsonb", msgspec.json.encode({term.name: term.value}).decode()
+    for term in wanted.matchers.terms:
+        yield from _label_terms(term)
 
 
-def _is_sought(term: Matcher) -> bool:
-    """A label that is not there has the empty value, which the index knows nothing of."""
-    return term.operator is MatchOperator.EQUAL and term.value != ""
+def _label_terms(term: Matcher) -> Iterator[tuple[str, *tuple[object, ...]]]:
+    """What of a matcher SQL can tell; a label that is not there has the empty value, a pattern is of RE2."""
+    found = msgspec.json.encode({term.name: term.value}).decode()
+    match term.operator, bool(term.value):
+        case MatchOperator.EQUAL, True:
+            yield "labels @> {}::jsonb", found
+        case MatchOperator.UNEQUAL, True:
+            yield "not labels @> {}::jsonb", found
+        case MatchOperator.EQUAL, False:
+            yield "coalesce(labels->>{}::text, '') = ''", term.name
+        case MatchOperator.UNEQUAL, False:
+            yield "coalesce(labels->>{}::text, '') <> ''", term.name

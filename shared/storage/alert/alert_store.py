@@ -13,7 +13,7 @@ from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
 from shared.storage.alert.alert_writing import insert_alerts, update_alerts
 from shared.storage.alert.telling_store import TellingStore
 from shared.storage.database import UnitOfWork
-from shared.storage.tables.alerts import OPEN
+from shared.storage.tables.alerts import UNRESOLVED
 
 MAX_TRIES = 5
 """How often an alert is tried that another transaction opens when it is inserted, and ends when it is looked for."""
@@ -72,7 +72,7 @@ class AlertStore:
             f"""
             select alert_id, fingerprint, name, severity, state, reason, rule_id, monitor_id, started_at, fired_at,
                    resolved_at, escalate_at, is_flapping
-            from alerts where alert_id = any($1::uuid[]) or (fingerprint = any($2::bytea[]) and {OPEN})
+            from alerts where alert_id = any($1::uuid[]) or (fingerprint = any($2::bytea[]) and {UNRESOLVED})
             order by alert_id for no key update
             """,
             sorted({change.alert_id for change in changes}),

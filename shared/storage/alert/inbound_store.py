@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.domain.alert.inbound import OpenInbound, Repeated
 from shared.storage.database import UnitOfWork
 from shared.storage.storable import json_or_none, storable_or_none
-from shared.storage.tables.alerts import OPEN
+from shared.storage.tables.alerts import OPEN, UNRESOLVED
 
 _SENT_IN = f"source = 'inbound' and {OPEN}"
 
@@ -22,7 +22,8 @@ class InboundStore:
         rows = await self._work.fetch(
             f"""
             select fingerprint, alert_id, started_at from alerts
-            where fingerprint = any($1::bytea[]) and {_SENT_IN} order by alert_id for no key update
+            where fingerprint = any($1::bytea[]) and source = 'inbound' and {UNRESOLVED}
+            order by alert_id for no key update
             """,
             sorted(set(fingerprints)),
         )
