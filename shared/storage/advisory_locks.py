@@ -29,3 +29,6 @@ SILENCE = 7_463_020
 
 SUPPRESSIONS = 7_463_031
 """Held by who makes a silence, an inhibition or a window of maintenance, so that together they keep to the bounds."""
+
+RULE_SWEEP = 7_463_032
+"""Held by who brings a changed rule to the monitors it selects, page by page."""

@@ -13,6 +13,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("settle", 2.0, rounds.settle),
         Duty("promote", 0.5, recovery.promote),
         Duty("heartbeats", 1.0, services.heartbeats.watch),
+        Duty("judge_rules", 1.0, services.rule_sweep.run),
         Duty("release", 0.5, services.holds.release),
         Duty("relay", 1.0, repair.relay),
         Duty("expire", 1.0, recovery.expire),

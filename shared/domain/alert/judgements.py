@@ -61,6 +61,14 @@ class CompiledRule:
             return False
         return self.selector.matches(labels_of_monitor(monitor.name, monitor.group, monitor.kind, monitor.labels))
 
+    def judges(self, monitor: JudgedMonitor) -> bool:
+        """Whether it judges a monitor now."""
+        return not monitor.is_paused and self.selects(monitor)
+
+    def is_waiting(self, judgement: "Judgement") -> bool:
+        """Whether its windows are to be filled before it can judge."""
+        return bool(self.program.shape.specs) and judgement.filled_from is None
+
     def subject(self, monitor: JudgedMonitor) -> AlertSubject:
         """What its alert on a monitor is about."""
         spec = self.rule.spec

@@ -62,7 +62,11 @@ def judge_standing(
         is_nothing = kept is None and judging.judgement.life.state is None
         return JudgedPair(None) if is_nothing else judging.done()
     due_at = max(min(stands.now, judgement.due_at or stands.now), judgement.judged_at or stands.now)
-    if program.shape.specs or decode_windows(program.shape, judgement.windows) is not None:
+    is_new = kept is None and stands.sampled_at is None
+    if is_new and not program.absences:
+        # Its first sample begins it, and nothing lies before that.
+        return JudgedPair(None)
+    if not is_new and (program.shape.specs or decode_windows(program.shape, judgement.windows) is not None):
         return JudgedPair(replace(judgement, due_at=due_at))
     windows = Windows.empty(program.shape, awaited_ms=microseconds_of(stands.heard_at) // 1000)
     awaiting = replace(judgement, due_at=due_at, filled_from=stands.now, windows=windows.encode(program.shape))
@@ -72,10 +76,10 @@ def judge_standing(
 def judge_due(
     rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement, stands: Stands, *, new_id: NewId
 ) -> JudgedPair:
-    """Judge what was due up to a moment; `kept` has its windows."""
+    """Judge what was due up to a moment; windows that were made for another condition are to be filled anew."""
     windows = windows_of(rule, kept)
     if windows is None:
-        return JudgedPair(None)
+        return JudgedPair(replace(kept, filled_from=None, windows=b""))
     judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id)
     judging.judge_due(before=stands.now)
     return judging.done()
@@ -96,11 +100,13 @@ def windows_of(rule: CompiledRule, judgement: Judgement) -> Windows | None:
     shape = rule.program.shape
     if rule.program.is_of_state:
         return Windows(0)
-    if judgement.filled_from is None:
+    if shape.specs and judgement.filled_from is None:
         return None
-    if not judgement.windows:
-        return Windows.empty(shape, awaited_ms=microseconds_of(judgement.filled_from) // 1000)
-    return decode_windows(shape, judgement.windows)
+    windows = decode_windows(shape, judgement.windows)
+    since = judgement.filled_from or judgement.judged_at
+    if windows is None and since is not None and not (shape.specs and judgement.windows):
+        return Windows.empty(shape, awaited_ms=microseconds_of(since) // 1000)
+    return windows
 
 
 def _begin(rule: CompiledRule, monitor: JudgedMonitor, news: MonitorNews) -> Judgement:

@@ -1,17 +1,18 @@
 """Judges monitors by all rules in the transaction that wrote what is new of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from shared.domain.alert.alerts import Reason
-from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, JudgedPair, MonitorNews, Stands
+from shared.domain.alert.judgements import JudgedMonitor, JudgedPair, MonitorNews, Stands
 from shared.domain.alert.judging import judge_end, judge_news, judge_standing
 from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.alert.judgement_store import JudgementStore, Pair
 from shared.storage.alert.rule_book import RuleBook, read_monitors
+from shared.storage.alert.standing_lock import lock_standings
+from shared.storage.alert.sweep_store import SweepStore, database_time
 from shared.storage.database import UnitOfWork
 
 
@@ -65,32 +66,39 @@ class AlertJudge:
             for rule in self._book.rules_of(monitor):
                 selected.add(pair := (rule.rule_id, monitor_id))
                 judged.append(judge_standing(rule, monitor, kept.get(pair), stand, new_id=uuid7))
-        now = await self._now()
+        now = await database_time(self._work)
         over = [pair for pair in kept if pair not in selected]
-        judged += [judge_end(kept[pair], _why_over(monitors.get(pair[1])), at=now) for pair in over]
+        judged += [judge_end(kept[pair], why_over(monitors.get(pair[1])), at=now) for pair in over]
         return await self.write(judged, gone=over)
 
-    async def apply_rule(
-        self, rule: CompiledRule, stands: Mapping[UUID, Stands], *, monitors: Mapping[UUID, JudgedMonitor]
-    ) -> Applied:
-        """Bring a rule's judgements of monitors to what it is now."""
-        kept = await self._store.lock([(rule.rule_id, monitor_id) for monitor_id in sorted(stands)])
-        judged: list[JudgedPair] = []
-        over: list[Pair] = []
-        for monitor_id, stand in stands.items():
-            pair = (rule.rule_id, monitor_id)
-            monitor = monitors.get(monitor_id)
-            if monitor is not None and not monitor.is_paused and rule.selects(monitor):
-                judged.append(judge_standing(rule, monitor, kept.get(pair), stand, new_id=uuid7))
-            elif pair in kept:
-                judged.append(judge_end(kept[pair], _why_over(monitor), at=stand.now))
-                over.append(pair)
+    async def apply_rule(self, rule_id: UUID, monitor_ids: Sequence[UUID]) -> Applied:
+        """Bring a rule's judgements of those monitors that it selects, or has selected, to what both are now."""
+        await self._book.refresh(self._work)
+        rule = self._book.find_rule(rule_id)
+        if rule is None:
+            return Applied()
+        seen = await read_monitors(self._work, monitor_ids)
+        concerned = await SweepStore(self._work).find_judged(rule_id, monitor_ids)
+        concerned |= {monitor_id for monitor_id, monitor in seen.items() if rule.judges(monitor)}
+        stands = await lock_standings(self._work, sorted(concerned))
+        monitors = await read_monitors(self._work, list(concerned))
+        kept = await self._store.lock([(rule_id, monitor_id) for monitor_id in stands])
+        judged = [
+            judge_standing(rule, monitors[monitor_id], kept.get((rule_id, monitor_id)), stand, new_id=uuid7)
+            for monitor_id, stand in stands.items()
+            if stand is not None and monitor_id in monitors and rule.judges(monitors[monitor_id])
+        ]
+        now = await database_time(self._work)
+        over = [pair for pair in kept if (monitor := monitors.get(pair[1])) is None or not rule.judges(monitor)]
+        judged += [judge_end(kept[pair], why_over(monitors.get(pair[1])), at=now) for pair in over]
         return await self.write(judged, gone=over)
 
     async def end(self, pairs: Mapping[Pair, Reason]) -> Applied:
         """End what rules made of monitors that they judge no more, whether or not those are still there."""
+        if not pairs:
+            return Applied()
         kept = await self._store.lock(sorted(pairs))
-        now = await self._now()
+        now = await database_time(self._work)
         return await self.write([judge_end(each, pairs[pair], at=now) for pair, each in kept.items()], gone=kept)
 
     async def write(self, judged: Iterable[JudgedPair], *, gone: Iterable[Pair] = ()) -> Applied:
@@ -103,13 +111,9 @@ class AlertJudge:
         await self._store.delete(list(gone))
         return applied
 
-    async def _now(self) -> datetime:
-        rows = await self._work.fetch("select now() as now")
-        now: datetime = rows[0].now
-        return now
 
-
-def _why_over(monitor: JudgedMonitor | None) -> Reason:
+def why_over(monitor: JudgedMonitor | None) -> Reason:
+    """Why a monitor is judged no more by a rule that does not fit it; None: it is not there."""
     if monitor is None:
         return Reason.MONITOR_DELETED
     return Reason.MONITOR_PAUSED if monitor.is_paused else Reason.DESELECTED

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,13 +40,6 @@ class JudgementStore:
         )
         judgements = map(_judgement_of, rows)
         return {(each.rule_id, each.monitor_id): each for each in judgements}
-
-    async def list_due(self, *, until: datetime, limit: int) -> list[Pair]:
-        """What has to be judged by now though nothing came, the longest due first."""
-        rows = await self._work.fetch(
-            "select rule_id, monitor_id from judgements where due_at <= $1 order by due_at limit $2", until, limit
-        )
-        return [(row.rule_id, row.monitor_id) for row in rows]
 
     async def list_of_rule(self, rule_id: UUID, *, after: UUID, limit: int) -> list[UUID]:
         """Monitors of which a rule has judgements, in the order of their ids."""

@@ -1,7 +1,7 @@
 """What a process remembers of rules and of the monitors they judge, and how it finds out that it is old."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -82,9 +82,7 @@ class RuleBook:
         return known.rules
 
     def _select(self, monitor: JudgedMonitor) -> tuple[CompiledRule, ...]:
-        if monitor.is_paused:
-            return ()
-        return tuple([rule for rule in self._rules.values() if rule.selects(monitor)])
+        return tuple([rule for rule in self._rules.values() if rule.judges(monitor)])
 
     def _remember(self, monitors: Mapping[UUID, JudgedMonitor]) -> None:
         for monitor_id, monitor in monitors.items():
@@ -111,7 +109,7 @@ def _compiled(row: Row[Any]) -> CompiledRule | None:
         return None
 
 
-async def read_monitors(work: UnitOfWork, monitor_ids: list[UUID]) -> dict[UUID, JudgedMonitor]:
+async def read_monitors(work: UnitOfWork, monitor_ids: Sequence[UUID]) -> dict[UUID, JudgedMonitor]:
     """Monitors as this unit of work sees them; what it has changed itself must not be remembered by any book."""
     rows = await work.fetch(
         """
@@ -119,7 +117,7 @@ async def read_monitors(work: UnitOfWork, monitor_ids: list[UUID]) -> dict[UUID,
                series_id, paused_at
         from monitors where monitor_id = any($1::uuid[])
         """,
-        monitor_ids,
+        list(monitor_ids),
     )
     return {row.monitor_id: _monitor_of(row) for row in rows}
 

@@ -1,0 +1,107 @@
+"""Fills the windows of rules that are new to a monitor with what was stored before they came."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, Judgement, Stands
+from shared.domain.alert.judging import judge_filled
+from shared.domain.alert.window_codec import Windows
+from shared.domain.alert.window_filling import add_samples, first_of, place_of
+from shared.domain.sample.sample_columns import EMPTY, SampleColumns, microseconds_of
+from shared.storage.database import Database, UnitOfWork
+from shared.storage.sample.column_reading import read_columns
+from shared.storage.sample.rollup_state import read_rollup_state
+from shared.storage.sample.sample_reading import SampleWindow, coherent_reading, read_samples
+
+SETTLED_AFTER = timedelta(minutes=2)
+"""Samples older than this are read before any row is locked: none of their slots comes any more, but after outages."""
+LATEST_WITHIN = timedelta(hours=1)
+"""How far back the latest value is looked for where a rule has no window."""
+READ_SECONDS = timedelta(seconds=20)
+_EVER = timedelta(days=1)
+
+
+class Waiting(NamedTuple):
+    """A judgement whose windows are to be filled, its monitor's state locked."""
+
+    monitor: JudgedMonitor
+    kept: Judgement
+    stands: Stands
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A rule's windows on a monitor with all samples before `cut`; `first` is the oldest one's moment."""
+
+    windows: Windows
+    cut: datetime
+    first: datetime | None
+
+
+async def read_fillings(
+    database: Database, rule: CompiledRule, monitors: Sequence[JudgedMonitor], *, now: datetime
+) -> dict[UUID, Filling]:
+    """What lies before, of each of these monitors; nothing is locked meanwhile."""
+    cut = now - SETTLED_AFTER
+    window = rule.program.longest or LATEST_WITHIN
+    async with coherent_reading(database, patience=READ_SECONDS) as work:
+        # A tenth more, so that a window's first sample is found also where none lies at its very beginning.
+        span = SampleWindow.of(cut - window - window / 10, cut, horizon=await read_rollup_state(work))
+        samples = await read_samples(work, [each.series_id for each in monitors], span, places=_places(rule, monitors))
+    return await asyncio.to_thread(_fill, rule, monitors, samples, cut)
+
+
+def _fill(
+    rule: CompiledRule, monitors: Sequence[JudgedMonitor], samples: Mapping[int, SampleColumns], cut: datetime
+) -> dict[UUID, Filling]:
+    fillings: dict[UUID, Filling] = {}
+    for monitor in monitors:
+        windows = Windows.empty(rule.program.shape, awaited_ms=0)
+        found = samples.get(monitor.series_id, EMPTY)
+        add_samples(windows, monitor.kind, found)
+        fillings[monitor.monitor_id] = Filling(windows, cut, first_of(found))
+    return fillings
+
+
+async def fill_up(
+    work: UnitOfWork,
+    rule: CompiledRule,
+    waiting: Sequence[Waiting],
+    fillings: Mapping[UUID, Filling],
+) -> list[Judgement]:
+    """Add what has come since, whose monitors are locked; the judgements with their windows."""
+    monitors = [each.monitor for each in waiting]
+    if not monitors:
+        return []
+    cut = min(each.cut for each in fillings.values())
+    newer = await read_columns(
+        work,
+        [each.series_id for each in monitors],
+        (cut, waiting[0].stands.now + _EVER),
+        places=_places(rule, monitors),
+    )
+    return [
+        _filled(rule, each, fillings[each.monitor.monitor_id], newer.get(each.monitor.series_id, EMPTY))
+        for each in waiting
+    ]
+
+
+def _filled(rule: CompiledRule, waiting: Waiting, filling: Filling, newer: SampleColumns) -> Judgement:
+    monitor, kept, stands = waiting
+    windows = filling.windows
+    add_samples(windows, monitor.kind, newer)
+    windows.awaited_ms = microseconds_of(stands.heard_at) // 1000
+    if windows.newest_ms is None and stands.sampled_at is not None:
+        windows.newest_ms = microseconds_of(stands.sampled_at) // 1000
+    first = filling.first or first_of(newer) or stands.now
+    return judge_filled(rule, monitor, kept, windows, first)
+
+
+def _places(rule: CompiledRule, monitors: Sequence[JudgedMonitor]) -> list[int]:
+    metrics = {spec.metric for spec in rule.program.shape.specs if spec.metric is not None}
+    kinds = {monitor.kind for monitor in monitors}
+    return sorted({place_of(metric, kind) for metric in metrics for kind in kinds}) or [0]

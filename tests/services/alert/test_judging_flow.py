@@ -1,0 +1,204 @@
+"""Rules over the real database: judged in the transaction that wrote, swept, and ended when something is gone."""
+
+from datetime import timedelta
+
+import pytest
+from alert_site import SECOND, AlertSite
+from monitor_site import Site
+from quiet_alerting import quiet_alerting
+from round_site import slot_now
+
+from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
+from shared.domain.target.outcome import Outcome
+from shared.storage.alert.alert_store import AlertStore
+from shared.storage.database import Database
+
+
+@pytest.fixture
+async def site(database: Database) -> AlertSite:
+    """A site without monitors and rules."""
+    return await AlertSite(database).open()
+
+
+async def test_a_monitor_fires_with_the_sample_that_crosses_and_resolves_with_the_one_that_returns(
+    site: AlertSite,
+) -> None:
+    """Each in the transaction that stored it."""
+    monitor_id = await site.monitor()
+    await site.rule("max(duration_ms, 30s) > 300")
+    await site.looks(monitor_id, 0)
+    await site.looks(monitor_id, 10, value=400)
+    assert await site.alerts() == [("firing", "met")]
+    await site.looks(monitor_id, 20, 30, 40, 50)
+    assert await site.alerts() == [("resolved", "not_met")]
+    assert await site.steps() == [(monitor_id, "fire", 10), (monitor_id, "resolve", 40)]
+
+
+async def test_nothing_is_kept_of_a_transaction_that_failed(site: AlertSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the sample nor what it means; tried again, both are."""
+    monitor_id = await site.monitor()
+    await site.rule("state == down")
+    with monkeypatch.context() as patch:
+        patch.setattr(AlertStore, "apply", _fail)
+        with pytest.raises(ArithmeticError):
+            await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    assert await site.alerts() == []
+    assert await site.rows("select 1 from sample") == []
+    await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    assert await site.alerts() == [("firing", "met")]
+
+
+async def _fail(*_: object) -> None:
+    raise ArithmeticError
+
+
+async def test_what_was_judged_is_remembered_by_other_processes(site: AlertSite, database: Database) -> None:
+    """A window goes on where another worker left it, and an alert ends that another one began."""
+    monitor_id = await site.monitor()
+    await site.rule("sum(duration_ms, 1m) > 100")
+    for place in range(8):
+        other = AlertSite(database, round=site.round)
+        other.start = site.start
+        await other.looks(monitor_id, place * 10, value=60 if place < 3 else 1)
+    assert [step[1:] for step in await site.steps()] == [("fire", 10), ("resolve", 70)]
+
+
+async def test_a_rule_that_comes_later_is_judged_by_what_was_stored_before(site: AlertSite) -> None:
+    """Its windows are filled, so that it comes to what it would have come to from the beginning."""
+    monitor_id = await site.monitor()
+    await site.looks(monitor_id, *range(0, 600, 10), value=500)
+    await site.rule("min(duration_ms, 5m) > 300 and count(5m) >= 25")
+    await site.looks(monitor_id, 600, value=500)
+    assert await site.alerts() == []
+    await site.sweep()
+    assert await site.steps() == [(monitor_id, "fire", 600)]
+    (judgement,) = await site.rows("select extract(epoch from judged_at - filled_from) as filled from judgements")
+    assert judgement.filled >= 300
+    await site.looks(monitor_id, 610, value=500)
+    assert await site.alerts() == [("firing", "met")]
+
+
+async def test_a_rule_of_states_finds_what_is_down_already(site: AlertSite) -> None:
+    """Once the sweep has applied it, without a look; a monitor that is well leaves no row."""
+    down, _ = await site.monitor(), await site.monitor()
+    await site.looks(down, 0, outcome=Outcome.DOWN)
+    rule_id = await site.rule("state == down")
+    await site.sweep()
+    assert [step[:2] for step in await site.steps()] == [(down, "fire")]
+    assert len(await site.rows("select 1 from judgements")) == 1
+    (rule,) = await site.rows("select rule_id, applied_version = version as is_applied from alert_rules")
+    assert (rule.rule_id, rule.is_applied) == (rule_id, True)
+
+
+async def test_a_duration_that_passes_without_a_look_is_swept(site: AlertSite) -> None:
+    """As of the moment when it was over."""
+    monitor_id = await site.monitor()
+    await site.rule("state == down", **{"for": 90 * SECOND})
+    await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    assert await site.alerts() == [("pending", "not_yet_long_enough")]
+    await site.sweep()
+    assert await site.steps() == [(monitor_id, "pend", 0), (monitor_id, "fire", 90)]
+
+
+async def test_samples_that_stay_away_are_swept(site: AlertSite) -> None:
+    """By the monitor's own interval, also where a window asks for more."""
+    monitor_id = await site.monitor()
+    await site.looks(monitor_id, 0, 10)
+    await site.rule("absent(3 intervals)")
+    await site.rule("absent(100s) and max(duration_ms, 1h) > 0", "second")
+    await site.looks(monitor_id, 20)
+    await site.sweep()
+    assert {step[1:] for step in await site.steps()} == {("fire", 50), ("fire", 120)}
+    await site.looks(monitor_id, 1000)
+    assert {state for state, _ in await site.alerts()} == {"resolved"}
+
+
+async def test_a_rule_that_is_edited_while_it_fires_goes_on_with_the_same_alert(site: AlertSite) -> None:
+    """And ends it when it is not met any more by what it is now."""
+    monitor_id = await site.monitor()
+    site.start = slot_now(-30)
+    rule_id = await site.rule("max(duration_ms, 5m) > 300")
+    await site.looks(monitor_id, 0, value=400)
+    await site.edit(rule_id, "max(duration_ms, 10m) > 350")
+    await site.sweep()
+    assert await site.alerts() == [("firing", "met")]
+    await site.looks(monitor_id, 10)
+    assert await site.alerts() == [("firing", "met")]
+    await site.edit(rule_id, "max(duration_ms, 10m) > 500")
+    await site.sweep()
+    assert await site.alerts() == [("resolved", "not_met")]
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_a_rule_that_is_gone_ends_its_alerts(site: AlertSite, *, is_deleted: bool) -> None:
+    """With the reason, and nothing of it is remembered."""
+    monitor_id = await site.monitor()
+    rule_id = await site.rule("state == down")
+    await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    if is_deleted:
+        await site.delete_rule(rule_id)
+    else:
+        await site.edit(rule_id, "state == down", enabled=False)
+    await site.sweep()
+    assert await site.alerts() == [("resolved", "rule_deleted" if is_deleted else "rule_disabled")]
+    assert await site.rows("select 1 from judgements") == []
+
+
+@pytest.mark.parametrize("what", ["delete", "pause", "relabel"])
+async def test_a_monitor_that_is_gone_ends_its_alerts_at_once(database: Database, what: str) -> None:
+    """In the transaction that deletes, pauses or relabels it."""
+    monitors = Site(database)
+    site = await AlertSite(database, alerting=quiet_alerting()).open()
+    (monitor_id,) = await monitors.make("shop", labels={"team": "web"}, confirmations=0)
+    site.start += timedelta(hours=2)
+    await site.rule("state == down", selector="team=web")
+    await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    assert await site.alerts() == [("firing", "met")]
+    changes = {
+        "delete": DeleteMonitor(monitor_id),
+        "pause": PauseMonitor(monitor_id, is_paused=True),
+        "relabel": PatchMonitor(monitor_id, {"labels": {"team": "db"}}),
+    }
+    await monitors.change(changes[what])
+    reasons = {"delete": "monitor_deleted", "pause": "monitor_paused", "relabel": "deselected"}
+    assert await site.alerts() == [("resolved", reasons[what])]
+    assert await site.rows("select 1 from judgements") == []
+
+
+async def test_a_monitor_that_goes_on_after_a_pause_is_judged_anew(database: Database) -> None:
+    """It is waited for from then on, not since its last sample before the pause."""
+    monitors = Site(database)
+    site = await AlertSite(database, alerting=quiet_alerting()).open()
+    (monitor_id,) = await monitors.make("shop")
+    await site.rule("absent(1h)")
+    await monitors.change(PauseMonitor(monitor_id, is_paused=True))
+    await monitors.change(PauseMonitor(monitor_id, is_paused=False))
+    await site.sweep()
+    (row,) = await site.rows("select due_at - now() as left, verdict from judgements")
+    assert row.verdict == "not_met"
+    assert timedelta(minutes=59) < row.left <= timedelta(hours=1)
+
+
+async def test_a_monitor_that_never_got_a_sample_is_absent_too(site: AlertSite) -> None:
+    """Since it was made."""
+    await site.monitor()
+    await site.rule("absent(1h) and max(duration_ms, 5m) > 0 or absent(2h)")
+    await site.sweep()
+    assert await site.alerts() == [("firing", "met")]
+
+
+async def test_a_state_found_only_by_confirmation_is_told_from_its_beginning(site: AlertSite) -> None:
+    """As in the timeline."""
+    monitor_id = await site.monitor(confirmations=1)
+    await site.rule("state == down")
+    await site.looks(monitor_id, 0)
+    await site.looks(monitor_id, 10, 20, outcome=Outcome.DOWN)
+    assert await site.steps() == [(monitor_id, "fire", 10)]
+
+
+async def test_without_rules_a_flush_asks_one_question_more(site: AlertSite) -> None:
+    """And nothing is remembered of any monitor."""
+    monitor_id = await site.monitor()
+    await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+    assert await site.rows("select 1 from judgements") == []
+    assert site.alerting.book._known == {}
