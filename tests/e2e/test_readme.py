@@ -129,6 +129,14 @@ def test_statistics_and_overview_show_it(transcript: str) -> None:
     assert overview["totals"]["up"] == overview["monitors"] == 1
 
 
+def test_rules_are_read_and_nothing_fires(transcript: str) -> None:
+    """One of a state, one over a window; the monitor is well."""
+    down, slow = (value for value in objects(transcript) if "expression" in value)
+    assert (down["expression"], slow["expression"]) == ("state == down", "p95(duration_ms, 5m) > 300")
+    assert down["monitors"] == slow["monitors"] == 1
+    assert {"items": [], "next_cursor": None} in objects(transcript)
+
+
 def test_the_collect_job_finds_all_up(transcript: str) -> None:
     """A database and a file are collected and up."""
     job = answer(transcript, "done")
@@ -138,7 +146,7 @@ def test_the_collect_job_finds_all_up(transcript: str) -> None:
 
 def test_the_samples_show_what_was_measured(transcript: str) -> None:
     """Each target's sample has its outcome, duration and metrics."""
-    items = next(value for value in objects(transcript) if "items" in value and "totals" not in value)["items"]
+    (items,) = (value["items"] for value in objects(transcript) if value.get("items") and "totals" not in value)
     assert [item["outcome"] for item in items] == ["up", "up"]
     assert items[0]["metrics"]["value"] >= 1
     assert all(item["duration_ms"] >= 0 for item in items)
