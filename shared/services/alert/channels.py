@@ -131,6 +131,9 @@ class _Changing:
         holder_id = await self._store.find_id(spec.name)
         if holder_id is not None:
             return ChannelNameTaken(holder_id)
+        return await self._insert(channel_id, spec)
+
+    async def _insert(self, channel_id: UUID, spec: ChannelSpec) -> ChannelResult:
         if await self._store.count() >= MAX_CHANNELS:
             return TooManyChannels()
         if not await self._store.insert(draft_of(channel_id, spec, self._vault), by=self._by):
@@ -142,7 +145,7 @@ class _Changing:
         name = change.document.get("name")
         holder_id = await self._store.find_id(name) if isinstance(name, str) else None
         if holder_id is None:
-            return await self._create(change.channel_id, new_spec(change.document))
+            return await self._insert(change.channel_id, new_spec(change.document))
         stored = await self._store.lock(holder_id)
         if stored is None or stored.channel.name != name:
             raise _TakenMeanwhileError
