@@ -16,8 +16,10 @@ from round_site import RoundSite, add_monitor, slot_now
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
+from shared.domain.alert.expressions import parse_expression
 from shared.domain.alert.maintenance import Maintenance
 from shared.domain.alert.matchers import parse_matchers
+from shared.domain.alert.rules import RuleSpec
 from shared.domain.live import LiveEvent, StateTold
 from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
 from shared.domain.monitor.slots import Visit
@@ -26,6 +28,7 @@ from shared.domain.target.observation import Observation
 from shared.services.alert.maintenance import Maintenances
 from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
 from shared.storage.alert.maintenance_store import MaintenanceStore
+from shared.storage.alert.rule_store import RuleStore
 from shared.storage.database import Database
 from shared.storage.monitor.span_store import SpanStore
 
@@ -333,6 +336,22 @@ async def test_heartbeats_are_maintained_too(database: Database, works: Works) -
     assert await works.states(monitor_id) == [PENDING]
     await heartbeats.ping(monitor_id)
     assert await works.states(monitor_id) == [UP]
+
+
+async def test_rules_over_the_state_are_judged_with_it(works: Works) -> None:
+    """In the transaction in which the window puts the monitor into its state, as of the moment when it began."""
+    (db,) = await works.made("db")
+    await works.site.stand(db, Standing(DOWN, now() - 2 * HOUR, covered_until=now() + HOUR))
+    rule = {"name": "unwatched", "condition": parse_expression("state == down"), "no_data": "firing"}
+    async with works.database.transaction() as work:
+        rules = RuleStore(work)
+        await rules.lock_all()
+        await rules.insert(uuid7(), RuleSpec.model_validate(rule), by="tests")
+    start = now() - HOUR
+    await works.plan("monitor=db", start, now() + HOUR)
+    await works.upkeep().run()
+    alerts = await works.site.rows("select monitor_id, state, reason, started_at from alerts")
+    assert [tuple(row) for row in alerts] == [(db, "firing", "no_data", start)]
 
 
 async def test_a_monitor_that_was_confirmed_down_begins_anew(works: Works) -> None:
