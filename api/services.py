@@ -26,6 +26,7 @@ from shared.services.access import Access
 from shared.services.alert.alerts import Alerts
 from shared.services.alert.channel_trials import ChannelTrials
 from shared.services.alert.channels import Channels
+from shared.services.alert.explain import Explaining
 from shared.services.alert.inbound import InboundAlerts
 from shared.services.alert.inhibitions import Inhibitions
 from shared.services.alert.maintenance import Maintenances
@@ -121,6 +122,7 @@ class ApiServices:
 
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.publish, clock=context.clock)
+        self.explaining = Explaining(context.database)
         self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
         self.channels = Channels(context.database, context.vault, tell=context.live.publish_soon)
         self.channel_trials = ChannelTrials(context.database, context.announcer, clock=context.clock)

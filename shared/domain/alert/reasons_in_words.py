@@ -28,14 +28,35 @@ def _sentences(comparison: Mapping[str, Any]) -> Iterator[str]:
         told = (f"{name} = {_number(each.get('value'))}" for name, each in comparison["figures"].items())
         yield f"{expression}: {', '.join(told)}"
     elif "op" in comparison:
-        samples = comparison.get("samples")
-        of = "" if samples is None else f" ({samples} sample{'' if samples == 1 else 's'})"
+        of = _of(comparison)
         stands = _STANDS[comparison["op"]]
         yield f"{expression} is {_number(comparison.get('value'))}, {stands} {_number(comparison['threshold'])}{of}"
     elif str(expression).startswith("absent"):
         yield f"{expression}: nothing came for {comparison.get('value')}"
     else:
         yield f"{expression}: it is {comparison.get('value')}"
+
+
+def now_in_words(evidence: Mapping[str, Any]) -> list[str]:
+    """A part of a sentence for each figure, met or not: `p95(duration_ms, 5m) is 212 (30 samples)`."""
+    return [sentence for each in evidence.get("comparisons", ()) for sentence in _figures(each)]
+
+
+def _figures(comparison: Mapping[str, Any]) -> Iterator[str]:
+    if "figures" in comparison:
+        for each in comparison["figures"].values():
+            yield f"{each.get('expression')} is {_number(each.get('value'))}{_of(each)}"
+    elif "op" in comparison:
+        yield f"{comparison.get('expression')} is {_number(comparison.get('value'))}{_of(comparison)}"
+    elif str(comparison.get("expression")).startswith("absent"):
+        yield f"the last sample came {comparison.get('value')} ago"
+    else:
+        yield f"the state is {comparison.get('value')}"
+
+
+def _of(figure: Mapping[str, Any]) -> str:
+    samples = figure.get("samples")
+    return "" if samples is None else f" ({samples} sample{'' if samples == 1 else 's'})"
 
 
 def _number(value: object) -> str:
