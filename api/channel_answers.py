@@ -30,7 +30,7 @@ from shared.domain.alert.channel_changes import (
 )
 from shared.domain.alert.channels import MAX_CHANNELS
 from shared.domain.monitor.target_documents import WrongPlaceError
-from shared.services.alert.channels import NAMED_RULES
+from shared.services.alert.channel_changing import NAMED_RULES
 from shared.storage.alert.channel_reading import ChannelReading
 
 

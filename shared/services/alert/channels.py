@@ -1,49 +1,20 @@
 """Making, changing and deleting channels, each change in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
-from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.domain.alert.channel_changes import (
-    ChannelChange,
-    ChannelDone,
-    ChannelInUse,
-    ChannelNameTaken,
-    ChannelNotSealed,
-    ChannelResult,
-    ChannelUnknown,
-    ChannelVersionDiffers,
-    CreateChannel,
-    DeleteChannel,
-    InvalidChannel,
-    PatchChannel,
-    PutChannel,
-    StoredChannel,
-    SwitchChannel,
-    TooManyChannels,
-)
+from shared.domain.alert.channel_changes import ChannelChange, ChannelNotSealed, ChannelResult, InvalidChannel
 from shared.domain.alert.channel_health import ChannelState
-from shared.domain.alert.channel_specs import ChannelSpec
-from shared.domain.alert.channels import MAX_CHANNELS, limit_key_of, limit_of_channel
-from shared.domain.live import ChannelTold, LiveEvent
+from shared.domain.live import LiveEvent
 from shared.domain.monitor.target_documents import WrongPlaceError
-from shared.services.alert.channel_configs import draft_of, kept_spec, new_spec, patched_spec, written_spec
+from shared.services.alert.channel_changing import ChannelChanging, NameTakenMeanwhileError
 from shared.storage.alert.channel_reading import ChannelReading
-from shared.storage.alert.channel_store import ChannelStore
-from shared.storage.database import Database, UnitOfWork
-from shared.storage.fleet.limit_store import LimitStore
+from shared.storage.database import Database
 from shared.vault import NoSecretKeyError, UnreadableSecretError, Vault
 
 MAX_TRIES = 3
 """How often a change is begun anew because somebody took the name meanwhile."""
-NAMED_RULES = 10
-"""How many of the rules that name a channel are told."""
-
-
-class _TakenMeanwhileError(Exception):
-    pass
 
 
 class Channels:
@@ -66,7 +37,7 @@ class Channels:
         for _ in range(MAX_TRIES - 1):
             try:
                 return await self._try(change, by)
-            except _TakenMeanwhileError:
+            except NameTakenMeanwhileError:
                 continue
         return await self._try(change, by)
 
@@ -82,7 +53,7 @@ class Channels:
     async def _try(self, change: ChannelChange, by: str) -> ChannelResult:
         try:
             async with self._database.transaction() as work:
-                changing = _Changing(work, self._vault, by)
+                changing = ChannelChanging(work, self._vault, by)
                 result = await changing.run(change)
         except (ValidationError, WrongPlaceError) as error:
             return InvalidChannel(error)
@@ -90,107 +61,3 @@ class Channels:
             return ChannelNotSealed(str(error))
         self._tell(changing.told)
         return result
-
-
-class _Changing:
-    """One change within one unit of work."""
-
-    def __init__(self, work: UnitOfWork, vault: Vault, by: str) -> None:
-        self._store = ChannelStore(work)
-        self._limits = LimitStore(work)
-        self._vault = vault
-        self._by = by
-        self.told: list[LiveEvent] = []
-
-    async def run(self, change: ChannelChange) -> ChannelResult:
-        match change:
-            case CreateChannel():
-                return await self._create(change.channel_id, new_spec(change.document))
-            case PutChannel():
-                return await self._put(change)
-            case PatchChannel() | SwitchChannel() | DeleteChannel():
-                stored = await self._store.lock(change.channel_id)
-                return ChannelUnknown() if stored is None else await self._change(stored, change)
-            case _:
-                assert_never(change)
-
-    async def _change(
-        self, stored: StoredChannel, change: PatchChannel | SwitchChannel | DeleteChannel
-    ) -> ChannelResult:
-        if isinstance(change, SwitchChannel):
-            return await self._switch(stored, change)
-        version = stored.channel.version
-        if change.versions is not None and version not in change.versions:
-            return ChannelVersionDiffers(version)
-        if isinstance(change, DeleteChannel):
-            return await self._delete(stored)
-        kept = kept_spec(stored, self._vault)
-        return await self._write(stored, kept, patched_spec(change.patch, kept))
-
-    async def _create(self, channel_id: UUID, spec: ChannelSpec) -> ChannelResult:
-        holder_id = await self._store.find_id(spec.name)
-        if holder_id is not None:
-            return ChannelNameTaken(holder_id)
-        return await self._insert(channel_id, spec)
-
-    async def _insert(self, channel_id: UUID, spec: ChannelSpec) -> ChannelResult:
-        if await self._store.count() >= MAX_CHANNELS:
-            return TooManyChannels()
-        if not await self._store.insert(draft_of(channel_id, spec, self._vault), by=self._by):
-            raise _TakenMeanwhileError
-        await self._keep_limit(channel_id, spec)
-        return ChannelDone(channel_id, is_new=True)
-
-    async def _put(self, change: PutChannel) -> ChannelResult:
-        name = change.document.get("name")
-        holder_id = await self._store.find_id(name) if isinstance(name, str) else None
-        if holder_id is None:
-            return await self._insert(change.channel_id, new_spec(change.document))
-        stored = await self._store.lock(holder_id)
-        if stored is None or stored.channel.name != name:
-            raise _TakenMeanwhileError
-        kept = kept_spec(stored, self._vault)
-        return await self._write(stored, kept, written_spec(change.document, kept))
-
-    async def _write(self, stored: StoredChannel, kept: ChannelSpec, spec: ChannelSpec) -> ChannelResult:
-        channel_id = stored.channel.channel_id
-        if spec == kept:
-            return ChannelDone(channel_id, is_unchanged=True)
-        if spec.name != kept.name:
-            rules = await self._store.list_naming(kept.name, limit=NAMED_RULES + 1)
-            if rules:
-                return ChannelInUse(tuple(rules))
-            holder_id = await self._store.find_id(spec.name)
-            if holder_id is not None:
-                return ChannelNameTaken(holder_id)
-        if not await self._store.update(draft_of(channel_id, spec, self._vault)):
-            raise _TakenMeanwhileError
-        if spec.options.rate_limit != kept.options.rate_limit:
-            await self._keep_limit(channel_id, spec)
-        return ChannelDone(channel_id)
-
-    async def _switch(self, stored: StoredChannel, change: SwitchChannel) -> ChannelResult:
-        channel = stored.channel
-        is_enabled = channel.disabled_at is None
-        if is_enabled == change.is_enabled and (is_enabled or change.reason == channel.disabled_reason):
-            return ChannelDone(channel.channel_id, is_unchanged=True)
-        at = await self._store.switch(channel.channel_id, is_enabled=change.is_enabled, reason=change.reason)
-        state = ChannelState.WORKING if change.is_enabled else ChannelState.DISABLED
-        self.told.append(ChannelTold(channel.channel_id, state, at, channel.name, change.reason))
-        return ChannelDone(channel.channel_id)
-
-    async def _delete(self, stored: StoredChannel) -> ChannelResult:
-        channel = stored.channel
-        rules = await self._store.list_naming(channel.name, limit=NAMED_RULES + 1)
-        if rules:
-            return ChannelInUse(tuple(rules))
-        await self._store.mark_deleted(channel.channel_id)
-        await self._limits.delete(limit_key_of(channel.channel_id))
-        return ChannelDone(channel.channel_id)
-
-    async def _keep_limit(self, channel_id: UUID, spec: ChannelSpec) -> None:
-        limit = limit_of_channel(channel_id, spec.options)
-        if limit.rate is None:
-            await self._limits.delete(limit.key)
-        else:
-            await self._limits.put(limit)
