@@ -1,8 +1,10 @@
 """What becomes of alerts is written once, whoever writes it, and however often."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 from alert_data import MINUTE, START, ends, fires, monitor_id, pends, subject_of
@@ -135,6 +137,24 @@ async def test_of_two_transactions_at_once_the_second_takes_the_first_ones_alert
         (monitor_id(0), "firing"),
         (monitor_id(1), "firing"),
     ]
+
+
+async def test_many_who_say_the_same_at_once_make_one_alert_of_each(database: Database) -> None:
+    """As a pair of Prometheus servers does, each in an order of its own; so is the end, which is told once."""
+    numbers = list(range(40))
+    told: Counter[str] = Counter()
+    for _ in range(3):
+        said = [[fires(subject_of(number)) for number in Random(seed).sample(numbers, 40)] for seed in range(5)]
+        applied = await asyncio.gather(*(apply(database, *changes) for changes in said))
+        opened = [alert.alert_id for alert in await kept(database) if alert.state == "firing"]
+        assert len(opened) == len({alert.monitor_id for alert in await kept(database)}) == 40
+        for changes, each in zip(said, applied, strict=True):
+            assert {each.adopted.get(change.alert_id, change.alert_id) for change in changes} == set(opened)
+        over = [[ends(each, minute=1) for each in Random(seed).sample(opened, 40)] for seed in range(5)]
+        applied += await asyncio.gather(*(apply(database, *changes) for changes in over))
+        told.update(event.state for each in applied for event in each.events if isinstance(event, AlertTold))
+    assert told == {"firing": 120, "resolved": 120}
+    assert Counter(kind for kind, _ in await history(database)) == {FIRE: 120, RESOLVE: 120}
 
 
 async def test_what_fired_is_resolved_and_never_only_cleared(database: Database) -> None:
