@@ -30,6 +30,7 @@ def duties_of(services: WorkerServices) -> list[Duty]:
         Duty("partitions", 600.0, services.keep_partitions),
         Duty("canaries", 5.0, services.watch_egress),
         Duty("settle_notices", 1.0, services.notice_upkeep.settle),
+        Duty("wake_groups", 60.0, services.notice_upkeep.wake_idle, breath_seconds=1.0),
         Duty("escalate", 1.0, services.escalation.run),
         Duty("remind", 5.0, services.notice_upkeep.remind),
         Duty("recheck_suppressed", 5.0, services.notice_upkeep.recheck, breath_seconds=1.0),

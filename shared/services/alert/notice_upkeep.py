@@ -15,6 +15,7 @@ from shared.domain.alert.suppression import Suppression, SuppressionFacts
 from shared.domain.job.jobs import Ring
 from shared.services.job.announcer import Announcer
 from shared.storage.alert.group_store import GroupStore, LockedGroup
+from shared.storage.alert.idle_group_store import IdleGroupStore
 from shared.storage.alert.notice_end_store import EndedNotice, NoticeEndStore
 from shared.storage.alert.notice_store import NoticeStore
 from shared.storage.alert.reminder_store import ReminderStore
@@ -27,6 +28,7 @@ _log = structlog.get_logger()
 
 SETTLED_AT_ONCE = 200
 REMINDED_AT_ONCE = 100
+WOKEN_AT_ONCE = 100
 RECHECKED_AT_ONCE = 1_000
 
 
@@ -54,6 +56,15 @@ class NoticeUpkeep:
             looked_at, rings = await ReminderStore(work).remind_due(limit=REMINDED_AT_ONCE)
         self._announcer.announce([], rings)
         return looked_at
+
+    async def wake_idle(self) -> int:
+        """Wake groups that owe something and have no notice on its way: somebody has changed rows by hand."""
+        async with self._database.transaction() as work:
+            woken, rings = await IdleGroupStore(work).wake_idle(limit=WOKEN_AT_ONCE)
+        self._announcer.announce([], rings)
+        if woken:
+            _log.warning("idle_groups_woken", groups=woken)
+        return woken
 
     async def recheck(self) -> int:
         """Let go of firings that nothing holds back any more; those that are over meanwhile are settled untold."""

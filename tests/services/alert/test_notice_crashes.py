@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from http_servers import serve
 from job_bench import Bench
 from notice_bench import NoticeBench, Receiver
@@ -130,6 +131,21 @@ async def test_a_notice_whose_job_is_gone_is_a_dead_letter_and_its_resolve_is_ow
         await notices.run()
     assert await notices.states() == ["delivered", "failed", "delivered"]
     assert receiver.told == [("a", "firing"), ("a", "resolved")]
+
+
+@pytest.mark.parametrize("change", ["delete from notices", "update alert_groups set notice_id = null"])
+async def test_a_group_that_lost_its_notice_is_given_another(notices: NoticeBench, change: str) -> None:
+    """Rows were changed by hand: what is owed is told all the same, and once."""
+    receiver = Receiver()
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        await notices.site.fire(subject("a"))
+        await notices.site.set("delete from jobs")
+        await notices.site.set(change)
+        assert await notices.upkeep.wake_idle() == 1
+        assert await notices.upkeep.wake_idle() == 0
+        await notices.run()
+    assert receiver.told == [("a", "firing")]
 
 
 async def test_a_dead_letter_whose_job_is_run_anew_goes_out_under_its_id(notices: NoticeBench, bench: Bench) -> None:

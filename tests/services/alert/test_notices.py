@@ -5,9 +5,16 @@ from datetime import timedelta
 from http_servers import serve
 from notice_bench import NoticeBench, Receiver
 from notice_site import subject
+from prometheus_client import REGISTRY
 
 from shared.domain.alert.rules import EscalationStep
 from shared.domain.job.jobs import Ring
+
+COUNTED: list[tuple[str, dict[str, str]]] = [
+    ("tocsin_notices_total", {"kind": "webhook", "state": "delivered"}),
+    ("tocsin_notice_seconds_count", {}),
+    ("tocsin_notice_seconds_sum", {}),
+]
 
 
 async def test_a_firing_is_told_once_and_then_its_resolve(notices: NoticeBench) -> None:
@@ -195,6 +202,47 @@ async def test_a_healed_channel_makes_no_notice_wait(notices: NoticeBench) -> No
         await notices.execution.run(Ring(row.job_id, row.dispatch_no, row.queue))
     waiting = await notices.site.rows("select run_at <= now() as is_due from jobs where state = 'retrying'")
     assert [row.is_due for row in waiting] == [True, True]
+
+
+async def test_a_secret_that_was_mended_heals_the_notices_that_wait(notices: NoticeBench) -> None:
+    """The channel is read anew for each try; one that cannot be unsealed is our fault, and is tried again."""
+    receiver = Receiver()
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        await notices.site.fire(subject("a"))
+        await notices.site.set("update channels set is_sealed = true")
+        await notices.try_all()
+        [job] = await notices.site.rows("select state, error->>'code' as code from jobs")
+        assert (job.state, job.code) == ("retrying", "secret_unreadable")
+        await notices.site.set("update channels set is_sealed = false")
+        await notices.run()
+    assert receiver.told == [("a", "firing")]
+
+
+async def test_a_broken_template_loses_no_notice(notices: NoticeBench) -> None:
+    """The built-in words stand in."""
+    receiver = Receiver()
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url(), templates={"text": "{{ 1 / 0 }}", "body": "{{ nothing"})
+        await notices.site.fire(subject("a"))
+        await notices.run()
+    assert await notices.states() == ["delivered"]
+    assert receiver.told == [("a", "firing")]
+
+
+async def test_what_is_told_is_counted(notices: NoticeBench) -> None:
+    """By the channel's kind and how it ended; the time counts from the firing to its first delivery."""
+    before = {name: REGISTRY.get_sample_value(name, labels) or 0 for name, labels in COUNTED}
+    receiver = Receiver()
+    async with serve(receiver) as server:
+        await notices.site.channel(url=server.url())
+        [alert_id] = await notices.site.fire(subject("a"))
+        await notices.run()
+        await notices.site.resolve(alert_id)
+        await notices.run()
+    grown = {name: (REGISTRY.get_sample_value(name, labels) or 0) - before[name] for name, labels in COUNTED}
+    assert [grown[name] for name, _ in COUNTED[:2]] == [2, 1]
+    assert 1 <= grown["tocsin_notice_seconds_sum"] < 60
 
 
 async def test_reminders_tell_what_still_fires_until_somebody_acknowledges(notices: NoticeBench) -> None:
