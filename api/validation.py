@@ -1,6 +1,6 @@
 """Request bodies read and judged: what is no JSON is 400, what is JSON but wrong is 422 with a pointer to the place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ ModelT = TypeVar("ModelT")
 
 MAX_ERRORS = 50
 """The most places listed; a thousand targets can be wrong in several thousand."""
+
+MAX_NESTING = 200
+"""What walks over JSON does so by calling itself; pydantic's own bound is about this."""
 
 _ROOT_TAGS = frozenset(
     {*JobKind, "create", "upsert", "update", "pause", "resume", "delete"}
@@ -47,15 +50,37 @@ def read_model(adapter: TypeAdapter[ModelT], body: bytes, *, prefix: str = "") -
 
 
 def read_json(body: bytes) -> object:
-    """Read any JSON.
+    """Read any JSON, nested no deeper than models read it.
 
     Raises:
-        ProblemError: it is none.
+        ProblemError: it is none, or nested deeper.
     """
     try:
-        return orjson.loads(body)
+        value: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise malformed_json(str(error)) from None
+    # No deeper than it has brackets, so that hardly any body has to be walked.
+    if body.count(b"{") + body.count(b"[") > MAX_NESTING and _is_nested_deeper(value):
+        raise malformed_json(f"it is nested more than {MAX_NESTING} deep")
+    return value
+
+
+def _is_nested_deeper(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+    return ()
 
 
 def malformed_json(reason: str) -> ProblemError:

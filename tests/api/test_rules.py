@@ -207,6 +207,16 @@ async def test_a_rule_that_could_not_judge_is_refused(
     assert found[pointer].startswith(detail)
 
 
+async def test_a_patch_may_be_nested_as_deep_as_it_likes(client: httpx2.AsyncClient) -> None:
+    """It is refused, whatever stands in whatever."""
+    path = (await made(client, **SLOW))["links"]["self"]
+    for depth, status in ((100, 422), (1000, 400), (5000, 400)):
+        for name in ("labels", "condition"):
+            body = f'{{"{name}":' + '{"all":' * depth + '"\\u0000"' + "}" * depth + "}"
+            answer = await client.patch(path, content=body, headers={**ANY, "Content-Type": "application/json"})
+            assert answer.status_code == status, (depth, name)
+
+
 async def test_steps_of_escalation_come_one_after_the_other(client: httpx2.AsyncClient) -> None:
     """A step that would be due before the one before it is refused."""
     await client.post("/api/v1/channels", json=OPS)

@@ -5,7 +5,7 @@ import pytest
 
 from api.problems import ProblemError
 from api.schemas.submissions import BATCH, SUBMISSION
-from api.validation import MAX_ERRORS, read_model, refuse_nul
+from api.validation import MAX_ERRORS, MAX_NESTING, read_json, read_model, refuse_nul
 
 HTTP = {"kind": "http", "url": "https://shop.example/"}
 
@@ -128,3 +128,12 @@ def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
     r"""The six characters \u0000 as text are as good as any."""
     refuse_nul(b'{"text": "\\\\u0000"}')
     assert orjson.loads(b'{"text": "\\\\u0000"}')["text"] == "\\u0000"
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_json_is_nested_no_deeper_than_it_can_be_walked(opening: str, closing: str) -> None:
+    """Whatever walks over it calls itself; what is wide may be as large as a body may be."""
+    assert read_json(f"{opening * MAX_NESTING}1{closing * MAX_NESTING}".encode())
+    assert read_json(("[" + "[], " * MAX_NESTING + "{}]").encode())
+    with pytest.raises(ProblemError, match="nested more than 200 deep"):
+        read_json(f"{opening * (MAX_NESTING + 1)}1{closing * (MAX_NESTING + 1)}".encode())
