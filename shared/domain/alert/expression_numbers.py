@@ -7,7 +7,7 @@ from shared.domain.alert.conditions import Aggregate, Figure
 from shared.domain.target.kinds import Quantity
 from shared.domain.target.quantities import SIZE_UNITS, QuantityError, read_number
 
-_NUMBER = re.compile(r"[+-]?\d{1,309}(\.\d{1,400})?([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,309}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 _DAY_SECONDS = 86_400
 _MOST_EXACT = 10**15
 _WRITTEN_SIZES = ("TB", "GB", "MB", "kB", "TiB", "GiB", "MiB", "KiB")

@@ -12,7 +12,7 @@ _TOKEN = re.compile(
       | (?P<name>[a-zA-Z_][a-zA-Z0-9_.]*)
       | (?P<string>"(?:[^"\\]|\\["\\])*")
       | (?P<sign>>=|<=|==|!=|[><()%,=])""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _SPACE = re.compile(r"\s*")
 _ESCAPE = re.compile(r"\\(.)")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.domain.alert.conditions import (
     MAX_PARTS,
@@ -36,6 +37,40 @@ def test_what_is_written_is_read_again(condition: Condition) -> None:
     if len(text) <= MAX_EXPRESSION:
         assert parse_expression(text) == plain_condition(condition)
         assert format_expression(parse_expression(text)) == text
+
+
+_WORDS = (
+    "state",
+    "==",
+    "down",
+    "in",
+    "(",
+    ")",
+    ",",
+    "p95",
+    "duration_ms",
+    "5m",
+    ">",
+    "300",
+    "%",
+    "and",
+    "cel",
+    '"x"',
+    "=",
+)
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(max_size=30), st.lists(st.sampled_from(_WORDS), max_size=12).map(" ".join)))
+def test_any_text_is_read_or_told_to_be_wrong(text: str) -> None:
+    """Nothing that people may write makes anything but a condition, or a mistake that says where."""
+    try:
+        condition = parse_expression(text)
+    except ExpressionError as error:
+        said = str(error)
+    else:
+        said = "column" if parse_expression(format_expression(condition)) == condition else "another condition"
+    assert said.startswith("column")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +173,7 @@ def test_numbers_and_parentheses_are_written_plainly(written: str, plain: str) -
         ('cel("a', "column 5: this string does not end"),
         ("cel(slow)", 'column 5: "slow" cannot stand here; expected an expression in quotes'),
         ('cel("a", b = latest(rows), b = latest(rows))', 'column 28: "b" cannot stand here; expected a new name'),
+        ("latest(rows) > ٣", 'column 16: "٣" has no meaning here'),
         ("slo(99%) & slo(98%)", 'column 10: "&" has no meaning here'),
         ("(" * 21 + "slo(9%)" + ")" * 21, "column 21: parentheses stand 20 deep at most"),
         (" " * 2001, "an expression has 2,000 characters at most"),
