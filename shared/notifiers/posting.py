@@ -8,12 +8,10 @@ import orjson
 
 from shared.clock import Clock, utc_now
 from shared.domain.job.jobs import Failure
-from shared.domain.secret.secrets import scrub
-from shared.notifiers.webhook import KEPT_ANSWER_BYTES, TIMEOUT_SECONDS, classify_answer
+from shared.notifiers.http_answers import classify_result, detail_of
+from shared.notifiers.webhook import TIMEOUT_SECONDS
 from shared.transport.curl import CurlClient
-from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
-
-_PERMANENT_FAULTS = frozenset({"blocked_by_policy", "invalid_url", "invalid_header"})
+from shared.transport.http_exchange import HttpAnswer, HttpRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +44,8 @@ class Poster:
                 follow_redirects=False,
             )
         )
-        detail: dict[str, Any] = {"status": result.trace.status, "duration_ms": result.trace.duration_ms}
-        if result.trace.remote_address is not None:
-            detail["remote_address"] = result.trace.remote_address
-        if isinstance(result, HttpFault):
-            is_permanent = result.code in _PERMANENT_FAULTS
-            return Posted(detail, Failure(result.code, result.message, is_permanent=is_permanent))
-        detail["answer"] = _excerpt(result, secrets)
-        return Posted(detail, classify_answer(result, now=self._clock()), _object_in(result.body))
-
-
-def _excerpt(answer: HttpAnswer, secrets: Sequence[str]) -> str:
-    """The first kilobyte; it is cut after the secrets are out, so that none is cut in half. NUL cannot be stored."""
-    text = answer.body[: 2 * KEPT_ANSWER_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
-    return scrub(text, secrets)[:KEPT_ANSWER_BYTES]
+        said = _object_in(result.body) if isinstance(result, HttpAnswer) else {}
+        return Posted(detail_of(result, secrets), classify_result(result, now=self._clock()), said)
 
 
 def _object_in(body: bytes) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """The `webhook` notifier: a signed POST after Standard Webhooks (https://www.standardwebhooks.com)."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -13,23 +12,16 @@ from shared.domain.alert.webhook_body import webhook_body
 from shared.domain.channel.channel_identity import channel_secrets_of
 from shared.domain.channel.notifications import AlertMessage, EventMessage, Message, WebhookChannel, read_webhook_secret
 from shared.domain.job.jobs import Failure
-from shared.domain.secret.secrets import scrub
 from shared.notifiers.base import Delivery
-from shared.notifiers.retry_after import parse_retry_after
+from shared.notifiers.http_answers import KEPT_ANSWER_BYTES, classify_result, detail_of
 from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
-from shared.transport.http_exchange import HttpAnswer, HttpFault, HttpRequest
+from shared.transport.http_exchange import HttpRequest
 
 _log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 20.0
 """Within the 15 to 30 seconds that Standard Webhooks asks senders to wait."""
-KEPT_ANSWER_BYTES = 1024
-
-_PERMANENT_FAULTS = frozenset({"blocked_by_policy", "invalid_url", "invalid_header"})
-_GONE = 410
-_THROTTLED = 429
-_TRY_AGAIN = frozenset({408, 425, _THROTTLED})
 
 
 class WebhookNotifier:
@@ -58,10 +50,8 @@ class WebhookNotifier:
                 read_limit=KEPT_ANSWER_BYTES,
             )
         )
-        if isinstance(result, HttpFault):
-            is_permanent = result.code in _PERMANENT_FAULTS
-            return Delivery(_detail(result, channel), Failure(result.code, result.message, is_permanent=is_permanent))
-        return Delivery(_detail(result, channel), classify_answer(result, now=self._clock()))
+        detail = detail_of(result, channel_secrets_of(channel))
+        return Delivery(detail, classify_result(result, now=self._clock()))
 
     async def close(self) -> None:
         """Close the client."""
@@ -90,24 +80,6 @@ def _write_notice(message: AlertMessage) -> bytes:
     return orjson.dumps(webhook_body(message.content, external_url=message.external_url))
 
 
-def classify_answer(answer: HttpAnswer, *, now: datetime) -> Failure | None:
-    """None when the receiver took it, else why not and whether trying again can help."""
-    status = answer.status
-    if 200 <= status < 300:  # noqa: PLR2004 - the classes of status codes.
-        return None
-    retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
-    if status == _GONE:
-        return Failure("gone", "the receiver answered 410: it wants no more of these", is_permanent=True)
-    if status == _THROTTLED:
-        return Failure("throttled", "the receiver answered 429: too many", retry_after=retry_after)
-    if 300 <= status < 400:  # noqa: PLR2004
-        said = f"the receiver answered {status}, a redirect, which is not followed; set the channel's final address"
-        return Failure("redirected", said, retry_after=retry_after)
-    if 400 <= status < 500 and status not in _TRY_AGAIN:  # noqa: PLR2004
-        return Failure("rejected", f"the receiver answered {status}", is_permanent=True)
-    return Failure("unavailable", f"the receiver answered {status}", retry_after=retry_after)
-
-
 def _sign(channel: WebhookChannel, body: bytes, *, notification_id: UUID, now: datetime) -> dict[str, str]:
     """The three headers; without a secret only the id and time, by which a repeat can be dropped."""
     headers = {"webhook-id": str(notification_id), "webhook-timestamp": str(int(now.timestamp()))}
@@ -116,17 +88,3 @@ def _sign(channel: WebhookChannel, body: bytes, *, notification_id: UUID, now: d
     key = read_webhook_secret(channel.secret.get_secret_value())
     signature = Webhook(key).sign(msg_id=str(notification_id), timestamp=now, data=body.decode())
     return {**headers, "webhook-signature": signature}
-
-
-def _detail(result: HttpAnswer | HttpFault, channel: WebhookChannel) -> dict[str, Any]:
-    """What is kept with the attempt, without the parts of the address that are secret and that the answer may repeat.
-
-    NUL is replaced, which PostgreSQL's text cannot hold.
-    """
-    detail: dict[str, Any] = {"status": result.trace.status, "duration_ms": result.trace.duration_ms}
-    if isinstance(result, HttpAnswer):
-        answer = result.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
-        detail["answer"] = scrub(answer, channel_secrets_of(channel))
-    if result.trace.remote_address is not None:
-        detail["remote_address"] = result.trace.remote_address
-    return detail
