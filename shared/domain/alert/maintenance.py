@@ -44,14 +44,14 @@ class Maintenance:
     selector: Matchers
     starts_at: datetime
     ends_at: datetime
+    created_at: datetime
+    created_by: str
     cron: str | None = None
     timezone: str = "UTC"
     duration: timedelta | None = None
     is_uptime_kept_clean: bool = True
     ended_at: datetime | None = None
     comment: str = ""
-    created_at: datetime | None = None
-    created_by: str = ""
 
     def state_at(self, now: datetime) -> MaintenanceState:
         """Where it stands at a moment."""

@@ -40,7 +40,9 @@ LIVE = [state for state in MonitorState if state is not MonitorState.PAUSED]
 
 def window(number: int, start: datetime, end: datetime, *, ended_at: datetime | None = None) -> Maintenance:
     """A window with this number."""
-    return Maintenance(UUID(int=number), f"window {number}", Matchers(), start, end, ended_at=ended_at)
+    return Maintenance(
+        UUID(int=number), f"window {number}", Matchers(), start, end, LONG_AGO, "tests", ended_at=ended_at
+    )
 
 
 def standing(state: MonitorState, since: datetime = LONG_AGO) -> Standing:

@@ -58,9 +58,9 @@ class Works:
 
     async def plan(self, selector: str, start: datetime, end: datetime, **more: Any) -> UUID:
         """A window."""
-        window = Maintenance(uuid7(), "disks", parse_matchers(selector), start, end, **more)
+        window = Maintenance(uuid7(), "disks", parse_matchers(selector), start, end, start, "tests", **more)
         async with self.database.transaction() as work:
-            await MaintenanceStore(work).insert(replace(window, created_at=start, created_by="tests"))
+            await MaintenanceStore(work).insert(window)
         return window.maintenance_id
 
     async def move(self, window: UUID, *, start: datetime, end: datetime) -> None:
@@ -328,7 +328,8 @@ async def test_heartbeats_are_maintained_too(database: Database, works: Works) -
     upkeep = works.upkeep()
     await heartbeats.ping(monitor_id)
     await upkeep.run()
-    await asyncio.gather(*(heartbeats.ping(monitor_id) for _ in range(3)))
+    for _ in range(3):
+        await heartbeats.ping(monitor_id)
     assert await works.states(monitor_id) == [MAINTENANCE]
     assert len(await heartbeats.samples(monitor_id)) == 4
     await works.move(window, start=datetime.now(UTC) - HOUR, end=datetime.now(UTC))
