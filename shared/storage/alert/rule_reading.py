@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from shared.domain.alert.matchers import Matchers
+from shared.domain.alert.matchers import Matcher, Matchers, MatchOperator
 from shared.domain.alert.rule_documents import spec_of
 from shared.domain.alert.rules import Rule, RuleSpec
-from shared.storage.alert.matcher_sql import SEEN_LABELS, plain_terms_of
 from shared.storage.alert.rule_store import RULE_COLUMNS, rule_of
 from shared.storage.database import UnitOfWork
 
+_OWN_COLUMNS = {"monitor": "m.name", "group": "m.group_name", "kind": "m.kind"}
 _NAMES_CHANNEL = """
     (r.spec->'channels' @> to_jsonb({0}::text)
      or exists (select from jsonb_array_elements(r.spec->'escalation') step
@@ -112,22 +112,34 @@ class RuleReading:
     async def count_selected(self, selector: Matchers, kinds: frozenset[str]) -> list[AlikeMonitors]:
         """How many monitors of the kinds there are, by their values of the labels that the selector names.
 
-        What the database cannot find is left out only by whoever matches these: a pattern is of RE2.
+        What the database cannot find is left to whoever matches these: a pattern is of RE2.
         """
         names = sorted({term.name for term in selector.terms})
+        values: list[object] = [sorted(kinds)]
+        columns = [_column_of(name, values) for name in names]
+        sought = [f"{_column_of(term.name, values)} = {_place(values, term.value)}" for term in _equal(selector)]
         rows = await self._work.fetch(
             f"""
-            select array(select coalesce(l.labels->>name, '') from unnest($3::text[]) with ordinality as n (name, place)
-                         order by place) as label_values,
-                   count(*) as n
-            from monitors m cross join lateral (select {SEEN_LABELS} as labels) l
-            where m.kind = any($1::text[]) and l.labels @> $2::text::jsonb group by 1
+            select array[{", ".join(columns)}]::text[] as label_values, count(*) as n
+            from monitors m where {" and ".join(["m.kind = any($1::text[])", *sought])} group by 1
             """,
-            sorted(kinds),
-            plain_terms_of(selector),
-            names,
+            *values,
         )
         return [AlikeMonitors(dict(zip(names, row.label_values, strict=True)), row.n) for row in rows]
+
+
+def _equal(selector: Matchers) -> list[Matcher]:
+    return [term for term in selector.terms if term.operator is MatchOperator.EQUAL]
+
+
+def _column_of(name: str, values: list[object]) -> str:
+    """A label as matchers see it: what a monitor is known by wins over labels of the same name."""
+    return _OWN_COLUMNS.get(name) or f"coalesce(m.labels->>{_place(values, name)}, '')"
+
+
+def _place(values: list[object], value: str) -> str:
+    values.append(value)
+    return f"${len(values)}::text"
 
 
 def _version_of(row: Row[Any]) -> RuleVersion:
