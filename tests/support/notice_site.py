@@ -104,7 +104,8 @@ class NoticeSite:
         """All notices, the oldest first, each with the state of its job."""
         return await self.rows(
             """
-            select n.*, j.state as job_state, j.run_at, j.max_attempts, j.limit_key, j.effect_id, j.labels as job_labels
+            select n.*, j.state as job_state, j.run_at, j.priority, j.max_attempts, j.limit_key, j.effect_id,
+                   j.labels as job_labels
             from notices n left join jobs j using (job_id) order by n.created_at, n.notice_id
             """
         )

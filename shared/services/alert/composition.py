@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alert.composing import ChannelAsTold, Composed, GroupNews, OpenTelling, compose, held_back_by
+from shared.domain.alert.composing import Composed, GroupNews, compose
 from shared.domain.alert.notices import LIVE_NOTICES, NoticeContent, NoticeKind, NoticeState
 from shared.domain.alert.redelivery import Refusal, decide_redelivery
 from shared.domain.alert.suppression import SuppressionFacts
+from shared.domain.alert.tellings import ChannelAsTold, OpenTelling, held_back_by
 from shared.domain.job.jobs import Ring
 from shared.storage.alert.composing_store import ComposingStore, OpenAlerts
 from shared.storage.alert.group_store import GroupStore, LockedGroup

@@ -9,9 +9,9 @@ from dataclasses import replace
 import msgspec
 import structlog
 
-from shared.domain.alert.composing import held_back_by
 from shared.domain.alert.notices import NoticeState
 from shared.domain.alert.suppression import Suppression, SuppressionFacts
+from shared.domain.alert.tellings import held_back_by
 from shared.domain.job.jobs import Ring
 from shared.services.job.announcer import Announcer
 from shared.storage.alert.group_store import GroupStore, LockedGroup

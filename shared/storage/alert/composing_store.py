@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Row
 
-from shared.domain.alert.composing import FIRE_TOLD, RESOLVE_TOLD, SETTLED, Composed, Mark, TellReason
+from shared.domain.alert.composing import Composed
 from shared.domain.alert.notices import MAX_TOLD_ALERTS, ToldAlert
+from shared.domain.alert.tellings import FIRE_TOLD, RESOLVE_TOLD, SETTLED, Mark, TellReason
 from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
 from shared.storage.alert.group_store import OWES, LockedGroup
 from shared.storage.database import UnitOfWork

@@ -9,13 +9,15 @@ import msgspec
 
 from shared.domain.alert.channel_trial import TRIAL_PRIORITY, TRIAL_STALE_AFTER, TRIAL_TRIES
 from shared.domain.alert.notices import NoticeContent, NoticeKind, NoticeState
-from shared.domain.job.jobs import DEFAULT_PRIORITY, JobKind, NewJob, Ring
+from shared.domain.job.jobs import JobKind, NewJob, Ring
 from shared.storage.database import UnitOfWork
 from shared.storage.job.job_store import JobStore, first_ring
 from shared.storage.storable import storable_json
 
 MAX_TRIES = 40
 """With waits of up to an hour between them, a channel may be away for 16 to 20 hours until a notice is given up."""
+PRIORITY = 7
+"""Three minutes' head start over the messages that people submit, so that a flood of those delays no alert."""
 PRINCIPAL = "alerting"
 """Whose jobs those of notices are."""
 
@@ -159,6 +161,6 @@ def job_of(notice: NewNotice) -> NewJob:
         labels={"channel": notice.channel_name},
         limit_key=f"channel:{notice.channel_id}" if notice.is_limited else None,
         effect_id=notice.notice_id,
-        priority=TRIAL_PRIORITY if is_test else DEFAULT_PRIORITY,
+        priority=TRIAL_PRIORITY if is_test else PRIORITY,
         expires_at=notice.flush_at + TRIAL_STALE_AFTER if is_test else None,
     )

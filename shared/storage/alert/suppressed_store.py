@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from shared.domain.alert.composing import ChannelAsTold
 from shared.domain.alert.suppression import Suppression
+from shared.domain.alert.tellings import ChannelAsTold
 from shared.domain.job.jobs import Ring
 from shared.storage.alert.group_store import GroupStore, options_of
 from shared.storage.database import UnitOfWork

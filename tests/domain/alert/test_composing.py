@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.alert.composing import (
-    NEWS,
-    SETTLED,
-    GroupNews,
-    OpenTelling,
-    TellReason,
-    compose,
-    decide_telling,
-)
+from shared.domain.alert.composing import GroupNews, compose
 from shared.domain.alert.notices import MAX_TOLD_ALERTS, NoticeContent, NoticeKind, ToldAlert
 from shared.domain.alert.suppression import Suppression, SuppressionKind
+from shared.domain.alert.tellings import NEWS, SETTLED, OpenTelling, TellReason, decide_telling
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SILENCE = (Suppression(SuppressionKind.SILENCE, "night"),)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from notice_site import NoticeSite, subject
 
+from shared.domain.job.jobs import DEFAULT_PRIORITY
 from shared.storage.database import Database
 
 
@@ -17,6 +18,7 @@ async def test_a_firing_makes_one_notice_with_its_job(database: Database) -> Non
     assert (notice.state, notice.kind, notice.channel_id) == ("waiting", "alert", channel_id)
     assert (notice.job_state, notice.max_attempts, notice.limit_key) == ("queued", 40, None)
     assert notice.effect_id == notice.notice_id
+    assert notice.priority > DEFAULT_PRIORITY
     assert notice.job_labels == {"channel": "ops"}
     assert [ring.job_id for ring in site.rings] == [notice.job_id]
     [telling] = await site.tellings()
