@@ -15,7 +15,7 @@ from shared.storage.job.job_store import JobStore, first_ring
 from shared.storage.storable import storable_json
 
 MAX_TRIES = 40
-"""With waits of up to an hour between them, a channel may be away for 16 to 20 hours until a notice is given up."""
+"""With waits of up to an hour between them, a channel may be away for 12 to 18 hours until a notice is given up."""
 PRIORITY = 7
 """Three minutes' head start over the messages that people submit, so that a flood of those delays no alert."""
 PRINCIPAL = "alerting"
