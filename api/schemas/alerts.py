@@ -11,7 +11,7 @@ from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.matchers import MAX_MATCHERS, Matcher, Matchers, MatcherText, MatchOperator, parse_matchers
+from shared.domain.alert.matchers import Matcher, Matchers, MatcherText, MatchOperator, parse_matchers
 from shared.domain.forms import PRINTABLE
 from shared.domain.monitor.monitors import GroupName
 from shared.services.alert.alerts import MAX_ACKNOWLEDGED
@@ -21,6 +21,9 @@ from shared.storage.alert.alert_reading import KeptAlert, OpenCount
 
 ALERTS_PATH = "/api/v1/alerts"
 MAX_NOTE = 2_000
+MAX_MATCH = 500
+MAX_TEXTS = 5
+"""With all of them at their longest, written in percent, an address is still one that servers take (64 KiB)."""
 
 _ONE_OF: JsonDict = {
     "oneOf": [
@@ -28,7 +31,7 @@ _ONE_OF: JsonDict = {
         {"required": ["where"], "properties": {"where": {"type": "object"}}},
     ]
 }
-SeverityName = Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
+SeverityName = Annotated[str, Field(max_length=100, pattern=PRINTABLE)]
 Note = Annotated[
     str | None,
     Field(max_length=MAX_NOTE, description="What whoever looks next should know."),
@@ -39,12 +42,14 @@ class AlertSelection(QueryModel):
     """Which alerts are meant; all that is given has to hold."""
 
     state: list[AlertState] = Field(default_factory=list, max_length=3, description="Any of these states.")
-    severity: list[SeverityName] = Field(default_factory=list, max_length=20, description="Any of these severities.")
+    severity: list[SeverityName] = Field(
+        default_factory=list, max_length=MAX_TEXTS, description="Any of these severities."
+    )
     rule: Annotated[UUID | None, Field(description="Of this rule.")] = None
     monitor: Annotated[UUID | None, Field(description="Of this monitor.")] = None
     group: Annotated[GroupName | None, Field(description="Of monitors of this group.")] = None
-    match: list[MatcherText] = Field(
-        default_factory=list, max_length=MAX_MATCHERS, description='Labels, as matchers: `team=web`, `host=~"db.*"`.'
+    match: list[Annotated[MatcherText, Field(max_length=MAX_MATCH)]] = Field(
+        default_factory=list, max_length=MAX_TEXTS, description='Labels, as matchers: `team=web`, `host=~"db.*"`.'
     )
     since: Annotated[Moment | None, Field(description="Open at this moment or later.")] = None
     until: Annotated[Moment | None, Field(description="Begun before this moment.")] = None
