@@ -210,7 +210,7 @@ ALERT_RESOLVED = ProblemKind(
     "alert-resolved",
     409,
     "The alert has been resolved",
-    "There is nothing left to acknowledge: nobody is reminded of it any more. If it fires again, that is another alert.",
+    "There is nothing left to acknowledge: nobody is reminded of it any more. If it fires again, that is another one.",
 )
 PRECONDITION_FAILED = ProblemKind(
     "precondition-failed",
@@ -249,6 +249,12 @@ INVALID_INPUT = ProblemKind(
     "The input is not valid",
     "`errors` lists what is wrong: each `pointer` leads to the place in the body (RFC 6901), each `parameter` names a "
     "query parameter.",
+)
+TOO_MUCH_HISTORY = ProblemKind(
+    "too-much-history",
+    422,
+    "There is more history than one test may read",
+    "`of` says what there is too much of. Test a shorter time, or fewer monitors by a narrower `selector`.",
 )
 KEY_REUSED = ProblemKind(
     "idempotency-key-reused",
@@ -354,6 +360,7 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
             UNSUPPORTED_MEDIA_TYPE,
             MISDIRECTED_REQUEST,
             INVALID_INPUT,
+            TOO_MUCH_HISTORY,
             KEY_REUSED,
             PROFILE_RUNNING,
             INTERNAL_ERROR,
