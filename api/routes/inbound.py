@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -87,7 +86,7 @@ async def _judge(
     mistakes: list[dict[str, str]] = []
     for place, each in enumerate(sent):
         try:
-            alerts.append(adapter.validate_json(orjson.dumps(each)).inbound())
+            alerts.append(adapter.validate_python(each).inbound())
         except ValidationError as error:
             mistakes += mistakes_of(error, prefix=f"{prefix}/{place}")
         if place % YIELD_EVERY == YIELD_EVERY - 1:

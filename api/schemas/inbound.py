@@ -24,7 +24,9 @@ MAX_ANNOTATION = 4_000
 MAX_GENERATOR_URL = 8_000
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
-SentLabels = Annotated[dict[Name, Annotated[str, Field(max_length=MAX_VALUE)]], Field(max_length=MAX_NAMES)]
+SentLabels = Annotated[
+    dict[Name, Annotated[str, Field(max_length=MAX_VALUE)]], Field(min_length=1, max_length=MAX_NAMES)
+]
 SentAnnotations = Annotated[dict[Name, str], Field(max_length=MAX_NAMES)]
 
 

@@ -105,11 +105,12 @@ async def test_what_is_not_repeated_expires(
 async def test_a_wrong_alert_does_not_spoil_the_others(client: httpx2.AsyncClient, services: ApiServices) -> None:
     """The answer leads to each wrong one, and says that the others were taken."""
     wrong = [
-        {"labels": {}},
+        {"labels": {"a": ""}},
         {"annotations": {}},
         sent(startsAt="yesterday"),
         "no alert",
         sent(labels={"a": "x" * 2001}),
+        sent(labels={"a": 2**70}),
     ]
     answer = await client.post(ALERTS, json=[sent(), *wrong])
     assert answer.status_code == 422
@@ -120,6 +121,7 @@ async def test_a_wrong_alert_does_not_spoil_the_others(client: httpx2.AsyncClien
         "/3/startsAt",
         "/4",
         "/5/labels/a",
+        "/6/labels/a",
     ]
     assert (problem["fired"], len(await shown(services))) == (1, 1)
     assert "Taken all the same: 1." in problem["detail"]
