@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
+from api.alert_answers import alert_json, event_json, summary_json
 from api.answers import Answer, Headers, as_response
 from api.exchange import exchange_of
 from api.openapi import IF_NONE_MATCH_ALERT, problems, request_body
@@ -26,9 +27,6 @@ from api.schemas.alerts import (
     AlertSummaryView,
     AlertView,
     BulkAcknowledgedView,
-    alert_json,
-    event_json,
-    summary_json,
 )
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.alerts import AlertEventView, AlertView, alert_json, event_json
+from api.alert_answers import alert_json, event_json
+from api.schemas.alerts import AlertEventView, AlertView
 from api.schemas.jobs import View
 from api.schemas.monitor_samples import MonitorSampleView, sample_json
 from api.schemas.notices import NoticeTryView, NoticeView, notice_json, try_json
