@@ -56,7 +56,7 @@ class MaintenanceUpkeep:
     async def _move_on(self) -> None:
         async with self._database.transaction() as work:
             store = MaintenanceStore(work)
-            now = (await store.list_running()).now
+            now = await store.read_clock()
             for window in await store.lock_over(limit=MOVED_AT_ONCE):
                 moved = moved_on(window, now=now)
                 if moved is not None:
@@ -97,7 +97,7 @@ class MaintenanceUpkeep:
     async def _settle(self, monitor_ids: Sequence[UUID], wanted: Wanted | None) -> int:
         """Let monitors enter and leave, judged with their states locked; without `wanted` none enters."""
         async with self._database.writing() as work:
-            now = (await MaintenanceStore(work).list_running()).now
+            now = await MaintenanceStore(work).read_clock()
             states = await MonitorStateStore(work).lock(sorted(monitor_ids))
             members = await MemberStore(work).list_windows(monitor_ids)
             monitors = await MemberStore(work).list_maintained(monitor_ids)

@@ -97,6 +97,12 @@ class MaintenanceStore:
         )
         return [maintenance_of(row) for row in rows]
 
+    async def read_clock(self) -> datetime:
+        """The moment of this unit of work, by the database's clock."""
+        rows = await self._work.fetch("select now() as now")
+        now: datetime = rows[0].now
+        return now
+
     async def list_running(self) -> RunningMaintenances:
         """Those that keep uptime clean and run now, by the database's clock."""
         rows = await self._work.fetch(
