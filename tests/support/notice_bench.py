@@ -80,6 +80,10 @@ class NoticeBench:
         """The rings of all notify jobs that wait, their times having come."""
         await self.bench.make_due()
         await self.bench.recovery.promote()
+        return await self.queued()
+
+    async def queued(self) -> list[Ring]:
+        """The rings of all jobs that are queued."""
         rows = await self.site.rows(
             "select job_id, dispatch_no, queue from jobs where state = 'queued' order by job_id"
         )
