@@ -36,9 +36,7 @@ def judge_news(
     judging.take(news)
     if kept is None and rule.program.is_of_state and not judging.changes:
         return JudgedPair(None)
-    judged = judging.done()
-    judgement = replace(judged.judgement or judgement, monitor_version=monitor.version)
-    return JudgedPair(judgement, judged.changes)
+    return JudgedPair(judging.done(), judging.changes)
 
 
 def judge_standing(
@@ -59,8 +57,8 @@ def judge_standing(
         judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id)
         judging.judge_due(before=stands.now)
         judging.judge(max(stands.now, judgement.judged_at or stands.now))
-        is_nothing = kept is None and judging.judgement.life.state is None
-        return JudgedPair(None) if is_nothing else judging.done()
+        is_nothing = kept is None and judging.life.state is None
+        return JudgedPair(None if is_nothing else judging.done(), judging.changes)
     due_at = max(min(stands.now, judgement.due_at or stands.now), judgement.judged_at or stands.now)
     is_new = kept is None and stands.sampled_at is None
     if is_new and not program.absences:
@@ -82,7 +80,7 @@ def judge_due(
         return JudgedPair(replace(kept, filled_from=None, windows=b""))
     judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id)
     judging.judge_due(before=stands.now)
-    return judging.done()
+    return JudgedPair(judging.done(), judging.changes)
 
 
 def judge_end(kept: Judgement, reason: Reason, *, at: datetime) -> JudgedPair:

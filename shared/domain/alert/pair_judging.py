@@ -11,12 +11,15 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.domain.alert.alerts import (
+    AlertLife,
     AlertState,
     Decision,
     NoData,
+    Reason,
     Transition,
     Verdict,
     decide_alert,
+    end_alert,
 )
 from shared.domain.alert.changes import AlertChange
 from shared.domain.alert.evaluation import Judged, Scene, evaluate
@@ -24,11 +27,11 @@ from shared.domain.alert.evidence import evidence_of
 from shared.domain.alert.judgements import (
     CompiledRule,
     JudgedMonitor,
-    JudgedPair,
     Judgement,
     MonitorNews,
     NewSample,
 )
+from shared.domain.alert.moments import moments_of
 from shared.domain.alert.programs import absent_at
 from shared.domain.alert.window_codec import Windows
 from shared.domain.alert.windows import PARTS
@@ -49,19 +52,29 @@ class PairJudging:
 
     rule: CompiledRule
     monitor: JudgedMonitor
-    judgement: Judgement
+    kept: Judgement
     windows: Windows
     state: MonitorState
     new_id: NewId
     changes: list[AlertChange] = field(default_factory=list)
+    life: AlertLife = field(init=False)
+    verdict: Verdict = field(init=False)
+    alert_id: UUID | None = field(init=False)
+    due_at: datetime | None = field(init=False)
+    latched: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        kept = self.kept
+        self.life, self.verdict, self.alert_id = kept.life, kept.verdict, kept.alert_id
+        self.due_at, self.latched = kept.due_at, kept.latched
 
     def take(self, news: MonitorNews) -> None:
         """Judge what is new, in the order of its moments; a sample behind the latest moment judges nothing."""
-        judged_at = self.judgement.judged_at
+        judged_at = self.life.judged_at
         for sample in news.samples:
             if judged_at is not None and sample.at < judged_at:
                 self._add(sample)
-        for at, samples, state in _moments(news, judged_at, is_of_state=self.rule.program.is_of_state):
+        for at, samples, state in moments_of(news, judged_at, is_of_state=self.rule.program.is_of_state):
             self.judge_due(before=at)
             for sample in samples:
                 self._add(sample)
@@ -72,50 +85,61 @@ class PairJudging:
     def judge_due(self, *, before: datetime) -> None:
         """Judge the moments that were due, each as of then, with what was known by then."""
         for _ in range(MAX_DUE):
-            due_at = self.judgement.due_at
+            due_at = self.due_at
             if due_at is None or due_at >= before:
                 return
             self.judge(due_at)
 
     def judge(self, at: datetime) -> None:
         """Judge a moment; its samples are in the windows."""
-        scene = Scene(self.windows, self.state, self.monitor.schedule, at, self.judgement.filled_from)
-        judged = evaluate(self.rule.program, scene, latched=self.judgement.latched)
-        life = self.judgement.life
+        scene = Scene(self.windows, self.state, self.monitor.schedule, at, self.kept.filled_from)
+        judged = evaluate(self.rule.program, scene, latched=self.latched)
+        life = self.life
         if self._was_met_until_now() and life.judged_at is not None and at >= life.judged_at:
             life = replace(life, last_met_at=at)
         decision = decide_alert(life, judged.verdict, at=at, timing=self.rule.timing)
-        alert_id = self._apply(decision, judged, scene)
-        self.judgement = replace(
-            self.judgement,
-            life=decision.life,
-            verdict=judged.verdict,
-            alert_id=alert_id,
-            latched=judged.latched,
-            due_at=self._next_due(decision, at),
-        )
+        self._note(decision, judged, scene)
+        self.life, self.verdict, self.latched = decision.life, judged.verdict, judged.latched
+        self.due_at = self._next_due(decision, at)
 
-    def done(self) -> JudgedPair:
-        """What has become of it."""
-        if self.rule.program.is_of_state:
-            return JudgedPair(self.judgement, self.changes)
-        windows = self.windows.encode(self.rule.program.shape)
-        return JudgedPair(replace(self.judgement, windows=windows), self.changes)
+    def end(self, reason: Reason, at: datetime) -> None:
+        """End what is open, and begin anew."""
+        decision = end_alert(self.life, reason, at=at)
+        if decision.transition is not Transition.NONE and self.alert_id is not None:
+            since = self.life.since or at
+            self.changes.append(AlertChange(self.alert_id, decision.transition, reason, at, since))
+        self.life, self.alert_id, self.due_at, self.latched = AlertLife(), None, None, 0
+
+    def done(self) -> Judgement:
+        """What is to be remembered of it."""
+        program = self.rule.program
+        return Judgement(
+            self.kept.rule_id,
+            self.kept.monitor_id,
+            self.rule.rule.version,
+            self.monitor.version,
+            self.life,
+            self.verdict,
+            self.alert_id,
+            self.due_at,
+            self.kept.filled_from,
+            self.latched,
+            b"" if program.is_of_state else self.windows.encode(program.shape),
+        )
 
     def _was_met_until_now(self) -> bool:
         """Between two changes of its state nothing changes for a rule that asks for nothing else."""
-        is_met = self.judgement.verdict is Verdict.MET and self.judgement.life.state is AlertState.FIRING
+        is_met = self.verdict is Verdict.MET and self.life.state is AlertState.FIRING
         return is_met and self.rule.program.is_of_state
 
-    def _apply(self, decision: Decision, judged: Judged, scene: Scene) -> UUID | None:
-        """Note the transition, if there is one; the alert that is open afterwards."""
-        alert_id = self.judgement.alert_id
+    def _note(self, decision: Decision, judged: Judged, scene: Scene) -> None:
+        """Note the transition, if there is one, and the alert that is open afterwards."""
         if decision.transition is Transition.NONE:
-            return alert_id
-        is_new = alert_id is None
-        alert_id = alert_id or self.new_id()
+            return
+        is_new = self.alert_id is None
+        alert_id = self.alert_id or self.new_id()
         begins = decision.transition in {Transition.PEND, Transition.FIRE}
-        since = decision.life.since if begins else self.judgement.life.since
+        since = decision.life.since if begins else self.life.since
         change = AlertChange(
             alert_id=alert_id,
             transition=decision.transition,
@@ -128,7 +152,7 @@ class PairJudging:
             evidence=evidence_of(judged, scene),
         )
         self.changes.append(change)
-        return alert_id if begins else None
+        self.alert_id = alert_id if begins else None
 
     def _next_due(self, decision: Decision, at: datetime) -> datetime | None:
         """When it has to be judged though nothing comes.
@@ -139,7 +163,7 @@ class PairJudging:
         asked = [moment for moment in self._asked(decision) if moment > at]
         if not asked:
             return None
-        due_at, kept = min(asked), self.judgement.due_at
+        due_at, kept = min(asked), self.due_at
         return kept if kept is not None and at < kept < due_at else due_at
 
     def _asked(self, decision: Decision) -> Iterator[datetime]:
@@ -169,27 +193,3 @@ class PairJudging:
             metric = ring.spec.metric
             value = reading.duration_ms if metric == "duration_ms" else reading.metrics.get(metric or "")
             ring.add(sample.at_ms, outcome, value if value is not None and math.isfinite(value) else None)
-
-
-Moment = tuple[datetime, list[NewSample], MonitorState | None]
-"""A moment, the samples of it, and the state that begins with it, None for the one before."""
-
-
-def _moments(news: MonitorNews, judged_at: datetime | None, *, is_of_state: bool) -> list[Moment]:
-    """The moments to be judged, in their order.
-
-    A state that begins before what was judged already, because it had to be confirmed, counts from the look on that
-    found it: it is never lost.
-    """
-    moments: dict[datetime, Moment] = {}
-    if not is_of_state:
-        for sample in news.samples:
-            if judged_at is None or sample.at >= judged_at:
-                moments.setdefault(sample.at, (sample.at, [], None))[1].append(sample)
-    for change in news.changes:
-        at = change.at
-        if judged_at is not None and at < judged_at:
-            at = max(news.at, judged_at)
-        _, samples, _ = moments.get(at, (at, [], None))
-        moments[at] = (at, samples, change.state)
-    return sorted(moments.values(), key=lambda moment: moment[0])
