@@ -24,6 +24,7 @@ from api.ping_doors import PingDoors
 from api.problems import ProblemError, method_not_allowed, problem_answer, problem_of
 from api.routes import (
     alerts,
+    backtest,
     capacity,
     channel_trials,
     channels,
@@ -95,6 +96,7 @@ _ROUTERS = (
     alerts.router,
     explain.router,
     rules.router,
+    backtest.router,
     silences.router,
     inhibitions.router,
     maintenance.router,

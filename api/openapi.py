@@ -11,6 +11,7 @@ from api.openapi_words import EXAMPLES, PARAMETERS, TAGS
 from api.preferences import KEY_PATTERN
 from api.problems import CONTENT_TYPE
 from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
+from api.schemas.backtest import RuleTestBody
 from api.schemas.channels import DisableBody
 from api.schemas.diagnostics import ProfileBody
 from api.schemas.inbound import AlertmanagerWebhook, InboundAlerts
@@ -60,6 +61,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     QueueReason,
     RequeueBody,
     RuleDocument,
+    RuleTestBody,
     BulkRequeueBody,
     ErrorRequeueBody,
     SecretBody,

@@ -110,6 +110,10 @@ EXAMPLES: Mapping[str, Any] = MappingProxyType(
             "severity": "warning",
             "annotations": {"summary": "{{ labels.monitor }} is slow"},
         },
+        "RuleTestBody": {
+            "rule": {"name": "slow", "selector": "team=web", "expression": "p95(duration_ms, 5m) > 300", "for": "2m"},
+            "window": "7d",
+        },
         "RulePatch": {"expression": "p95(duration_ms, 5m) > 400", "for": "5m"},
         "SecretBody": {"value": "correct horse"},
         "PingKeyBody": {"name": "cron jobs"},

@@ -24,6 +24,7 @@ from shared.domain.sample.storage_cap import parse_size
 from shared.live_events.reader import LiveReader
 from shared.services.access import Access
 from shared.services.alert.alerts import Alerts
+from shared.services.alert.backtest import Backtesting
 from shared.services.alert.channel_trials import ChannelTrials
 from shared.services.alert.channels import Channels
 from shared.services.alert.explain import Explaining
@@ -123,6 +124,7 @@ class ApiServices:
     def _serve_alerts(self, context: ProcessContext) -> None:
         self.alerts = Alerts(context.database, context.publish, clock=context.clock)
         self.explaining = Explaining(context.database)
+        self.backtesting = Backtesting(context.database)
         self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
         self.channels = Channels(context.database, context.vault, tell=context.live.publish_soon)
         self.channel_trials = ChannelTrials(context.database, context.announcer, clock=context.clock)
