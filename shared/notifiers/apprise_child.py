@@ -52,13 +52,15 @@ def main(asked: bytes, output: TextIO) -> None:
     # Before the walls stand: services are modules, of which some look at the machine.
     NotificationManager().load_modules()  # type: ignore[no-untyped-call]  # the library types its front only
     request = pickle.loads(asked)  # noqa: S301 - our own process wrote it.
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    with suppress(ValueError, OSError):
+        # Not every system has this bound.
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     walls = Walls(request["policy"])
     walls.raise_up()
     told: list[Told] = [{"service": "", "outcome": "timeout"} for _ in request["urls"]]
     threads = [
-        threading.Thread(target=_tell, args=(url, request, told[index], (walls, statuses)), daemon=True)
-        for index, url in enumerate(request["urls"])
+        threading.Thread(target=_tell, args=(place, request, told, (walls, statuses)), daemon=True)
+        for place in range(len(told))
     ]
     for thread in threads:
         thread.start()
@@ -69,23 +71,24 @@ def main(asked: bytes, output: TextIO) -> None:
     output.flush()
 
 
-def _tell(url: str, request: Mapping[str, Any], told: Told, watched: tuple[Walls, _Statuses]) -> None:
+def _tell(place: int, request: Mapping[str, Any], told: list[Told], watched: tuple[Walls, _Statuses]) -> None:
+    """Tell one; what is told of it is replaced as a whole, since it may be written out at any moment."""
     walls, statuses = watched
-    outcome = "failed"
+    name, outcome = "", "failed"
     with suppress(Exception):
-        service = apprise.Apprise.instantiate(url, asset=_ASSET)
+        service = apprise.Apprise.instantiate(request["urls"][place], asset=_ASSET)
         if service is None or not service.enabled:
             outcome = "unknown"
         else:
-            told["service"] = str(service.service_name)
+            name = str(service.service_name)
+            told[place] = {"service": name, "outcome": "timeout"}
             is_told = service.notify(
                 body=request["text"], title=request["title"], notify_type=request["type"], body_format="text"
             )
             outcome = "delivered" if is_told else "failed"
     me = threading.get_ident()
-    if outcome != "delivered":
-        told |= {"status": statuses.seen.get(me), "denied": walls.denied.get(me)}
-    told["outcome"] = outcome
+    why = {} if outcome == "delivered" else {"status": statuses.seen.get(me), "denied": walls.denied.get(me)}
+    told[place] = {"service": name, "outcome": outcome, **why}
 
 
 _ASSET = apprise.AppriseAsset(
