@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,9 +35,9 @@ class AlertSite:
     database: Database
     alerting: Alerting = field(default_factory=quiet_alerting)
     round: Round = field(default_factory=lambda: Round(uuid4(), uuid4()))
+    start: datetime = field(default_factory=lambda: slot_now(-3600))
 
     def __post_init__(self) -> None:
-        self.start = slot_now(-3600)
         self.sweeper = RuleSweep(self.database, self.alerting)
 
     async def open(self) -> "AlertSite":
