@@ -23,7 +23,7 @@ class WatchedMonitor:
     schedule: Schedule
     confirmations: int
     confirm_interval: timedelta
-    is_paused: bool
+    paused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,18 @@ class TakenLook:
 
 @dataclass(frozen=True, slots=True)
 class MissedLook:
-    """A slot that a round did not look at, and why."""
+    """A slot that a round did not look at, and why; `paused_at` is the pause it was for."""
 
     round: Round
     gap: Gap
+    paused_at: datetime | None = None
+
+    def is_of(self, paused_at: datetime | None) -> bool:
+        """Whether it is missed, of a monitor that is paused since this moment, None of one that is not.
+
+        A pause that is over has told its slots by itself, and those that came after it are handed out again.
+        """
+        return self.paused_at is None or self.paused_at == paused_at or self.gap.first_slot < self.paused_at
 
 
 @dataclass(frozen=True, slots=True)

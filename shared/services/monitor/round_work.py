@@ -149,8 +149,8 @@ class RoundWork:
 
     async def _visit(self, run: _Run, visit: Visit, target: RoundTarget) -> None:
         monitor = target.monitor
-        if monitor.is_paused and not visit.is_manual:
-            await self._miss(run, visit, GapReason.PAUSED)
+        if monitor.paused_at is not None and not visit.is_manual:
+            await self._miss(run, visit, GapReason.PAUSED, paused_at=monitor.paused_at)
             return
         try:
             reading = await self._look(visit, target)
@@ -183,11 +183,11 @@ class RoundWork:
             reading.outcome, reading.duration_ms, reading.collected_at, metrics, reading.code, reading.message
         )
 
-    async def _miss(self, run: _Run, visit: Visit, reason: GapReason) -> None:
+    async def _miss(self, run: _Run, visit: Visit, reason: GapReason, *, paused_at: datetime | None = None) -> None:
         run.missed += 1
         if visit.is_regular:
             gap = Gap(visit.monitor_id, visit.slot, visit.slot, 1, reason)
-            await self._recorder.record(MissedLook(run.round, gap))
+            await self._recorder.record(MissedLook(run.round, gap, paused_at))
 
 
 def _patience(monitor: WatchedMonitor, visit: Visit) -> timedelta:

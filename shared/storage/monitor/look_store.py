@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from shared.domain.alert.judgements import MonitorNews
@@ -50,12 +51,18 @@ class LookStore:
         rounds = await self._find_leased({each.round for each in looked})
         leased = [each for each in looked if each.round.lease_token in rounds]
         taken = [each for each in leased if isinstance(each, TakenLook)]
-        locked = await self._states.lock(sorted({each.monitor.monitor_id for each in taken}))
+        missed = [each for each in leased if isinstance(each, MissedLook)]
+        locked = await self._states.lock(
+            sorted(
+                {each.monitor.monitor_id for each in taken}
+                | {each.gap.monitor_id for each in missed if each.paused_at is not None}
+            )
+        )
         is_paused = {key: state.standing.state is MonitorState.PAUSED for key, state in locked.items()}
         counted = [each for each in taken if is_paused.get(each.monitor.monitor_id) is False]
         placed = await self._write_samples(counted)
         events, news = await self._fold(counted, placed, locked)
-        gaps = [each.gap for each in leased if isinstance(each, MissedLook)]
+        gaps = await self._find_missed(missed)
         gaps += [
             _paused_gap(each) for each in taken if is_paused.get(each.monitor.monitor_id) and each.visit.is_regular
         ]
@@ -114,6 +121,17 @@ class LookStore:
         await self._states.confirm(folded)
         events += [StateTold(monitor_id, c.at, c.state, c.code, c.message) for monitor_id, c in changes]
         return events, news
+
+    async def _find_missed(self, missed: Sequence[MissedLook]) -> list[Gap]:
+        """The gaps of those that are missed still: who pauses or resumes holds the state, which is locked here."""
+        asked = sorted({each.gap.monitor_id for each in missed if each.paused_at is not None})
+        paused_at: dict[UUID, datetime | None] = {}
+        if asked:
+            rows = await self._work.fetch(
+                "select monitor_id, paused_at from monitors where monitor_id = any($1::uuid[])", asked
+            )
+            paused_at = {row.monitor_id: row.paused_at for row in rows}
+        return [each.gap for each in missed if each.is_of(paused_at.get(each.gap.monitor_id))]
 
     async def _add_gaps(self, gaps: Sequence[Gap]) -> None:
         if not gaps:

@@ -64,6 +64,6 @@ def _monitor_of(row: Row[Any]) -> RoundMonitor:
         schedule=schedule_of(row),
         confirmations=row.confirmations,
         confirm_interval=timedelta(milliseconds=row.confirm_ms),
-        is_paused=row.paused_at is not None,
+        paused_at=row.paused_at,
     )
     return RoundMonitor(watched, row.target, row.is_sealed, tuple(row.secret_names))

@@ -19,7 +19,7 @@ UP = Standing(MonitorState.UP, NOON - MINUTE, covered_until=NOON)
 def look(minute: int, outcome: Outcome, *, confirmations: int = 1, confirmation: int = 0) -> TakenLook:
     slot = NOON + minute * MINUTE
     schedule = Schedule(interval=MINUTE)
-    monitor = WatchedMonitor(ID, 1, "m", "file", 1, schedule, confirmations, timedelta(seconds=5), False)
+    monitor = WatchedMonitor(ID, 1, "m", "file", 1, schedule, confirmations, timedelta(seconds=5))
     reading = Reading(outcome, 1.0, slot)
     covers_until = None if confirmation else slot + MINUTE
     return TakenLook(Round(ID, ID), monitor, Visit(ID, 1, slot, confirmation), reading, covers_until)

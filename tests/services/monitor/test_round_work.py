@@ -21,7 +21,7 @@ from shared.domain.target.outcome import Outcome
 from shared.vault import Vault, new_key
 
 DAY = timedelta(days=1)
-MS = timedelta(milliseconds=1)
+MS, SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 
 WELL = Observation(1.5, {"EXISTS": True, "SIZE": 7.0}, {"size_bytes": 7.0})
 GONE = Observation(0.5, {"EXISTS": False}, {}, Fault("not_found", "it is gone"))
@@ -250,6 +250,31 @@ async def test_a_monitor_paused_meanwhile_is_not_judged(site: RoundSite, files: 
     assert await site.sampled() == {}
     assert await site.gaps() == [(monitor_id, slot, "paused"), (monitor_id, slot + MS, "paused")]
     assert await site.state(monitor_id) == "paused"
+
+
+async def test_a_pause_that_is_over_misses_no_slot_that_is_handed_out_again(site: RoundSite) -> None:
+    """A round that was made in the pause comes to its slots after it: only those from before the pause are missed."""
+    monitor_id = await add_monitor(site.bench.database, file("/a"))
+    slot = utc_now() + 2 * SECOND
+    slot -= timedelta(microseconds=slot.microsecond % 1000)
+    async with site.bench.database.transaction() as work:
+        await work.run("update monitors set paused_at = $1, version = 2", slot - 3 * SECOND)
+        await work.run("update monitor_states set state = 5")
+    earlier = slot - 4 * SECOND
+    job = await site.submitted([Visit(monitor_id, 2, each) for each in (earlier, slot)])
+    execution, _ = site.worker()
+    running = asyncio.create_task(execution.run(ring_of(job)))
+    async with asyncio.timeout(60):
+        while await site.gaps() == []:
+            await asyncio.sleep(0.01)
+    async with site.bench.database.transaction() as work:
+        await work.run("update monitor_states set state = 4, since = now()")
+        await work.run("update monitors set paused_at = null, version = 3")
+    assert await running is AttemptOutcome.SUCCEEDED
+    assert await site.gaps() == [(monitor_id, earlier, "paused")]
+    await site.run([Visit(monitor_id, 3, slot)])
+    assert await site.gaps() == [(monitor_id, earlier, "paused")]
+    assert await site.sampled() == {(monitor_id, slot): 1}
 
 
 async def test_a_monitor_deleted_meanwhile_leaves_nothing(site: RoundSite, files: Files) -> None:
