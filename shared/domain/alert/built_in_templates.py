@@ -4,8 +4,9 @@ TITLE = (
     "[{% if kind == 'test' %}TEST{% elif kind == 'reminder' %}STILL FIRING {{ firing|length + truncated }}"
     "{% else %}{% if firing %}FIRING {{ firing|length + truncated }}{% endif %}"
     "{% if firing and resolved %}, {% endif %}{% if resolved %}RESOLVED {{ resolved|length }}{% endif %}{% endif %}] "
-    "{{ alerts|map('name')|unique|join(', ')|truncate(100) }}"
-    "{% if alerts|map('monitor')|unique|join %}: {{ alerts|map('monitor')|unique|join(', ')|truncate(150) }}{% endif %}"
+    "{{ alerts[:50]|map('name')|unique|join(', ')|truncate(100) }}"
+    "{% set monitors = alerts[:50]|map('monitor')|unique|join(', ') %}"
+    "{% if monitors %}: {{ monitors|truncate(150) }}{% endif %}"
 )
 
 TEXT = """\
@@ -54,3 +55,8 @@ padding:16px">\
 {% endfor %}\
 {% if alerts|length + truncated > 15 %}<div>and {{ alerts|length + truncated - 15 }} more</div>{% endif %}\
 </body></html>"""
+
+NAMES = """\
+{{ status|upper }}{% for alert in alerts[:20] %}
+{{ alert.status }} {{ alert.name|truncate(200) }} {{ alert.monitor|truncate(200) }}{% endfor %}
+{% if alerts|length + truncated > 20 %}and {{ alerts|length + truncated - 20 }} more{% endif %}"""

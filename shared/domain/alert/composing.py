@@ -6,7 +6,14 @@ from datetime import datetime
 
 from shared.domain.alert.alerts import AlertState
 from shared.domain.alert.notice_words import render_annotations
-from shared.domain.alert.notices import MAX_TOLD_ALERTS, NoticeContent, NoticeKind, ToldAlert
+from shared.domain.alert.notices import (
+    MAX_NEWS,
+    MAX_TOLD_ALONG,
+    MAX_TOLD_CHARACTERS,
+    NoticeContent,
+    NoticeKind,
+    ToldAlert,
+)
 from shared.domain.alert.tellings import NEWS, Mark, OpenTelling, TellReason, decide_telling
 
 
@@ -42,8 +49,8 @@ class Composed:
     is_firing: bool
 
 
-def compose(news: GroupNews, *, now: datetime) -> Composed:
-    """Decide what a notice tells.
+def compose(news: GroupNews, *, now: datetime, most: int = MAX_NEWS) -> Composed:
+    """Decide what a notice tells, `most` alerts that are news.
 
     Each alert that fired or resolved is named by exactly one notice: those that do not fit into this one are left to
     the next. What still fires is named as far as there is room, and counted.
@@ -53,18 +60,32 @@ def compose(news: GroupNews, *, now: datetime) -> Composed:
         for telling in news.open_tellings
     ]
     fresh = [mark for mark in marks if mark.reason in NEWS]
-    told, left = fresh[:MAX_TOLD_ALERTS], fresh[MAX_TOLD_ALERTS:]
+    fitting = min(most, _fitting(fresh))
+    told, left = fresh[:fitting], fresh[fitting:]
     along = [mark for mark in marks if mark.reason is TellReason.STILL_FIRING]
     is_firing = news.unread_firing > 0 or any(_goes_on(mark) for mark in marks)
     kept = (*told, *(mark for mark in marks if mark.reason not in NEWS))
     has_more = bool(left) or news.has_unread
     if not told and not _is_reminding(news.kind, along):
         return Composed(None, kept, has_more, is_firing)
-    named = [*told, *along[: MAX_TOLD_ALERTS - len(told)]]
-    unnamed = [*left, *along[MAX_TOLD_ALERTS - len(told) :]]
+    beside = min(MAX_TOLD_ALONG, _fitting([*told, *along]) - len(told))
+    named, unnamed = [*told, *along[:beside]], [*left, *along[beside:]]
     truncated = news.unread_firing + sum(not mark.telling.is_over for mark in unnamed)
     kind = NoticeKind.ALERT if told else NoticeKind.REMINDER
     return Composed(_content(replace(news, kind=kind), named, truncated, now), kept, has_more, is_firing)
+
+
+def _fitting(marks: Sequence[Mark]) -> int:
+    """How many of these have room in one notice, one at least."""
+    left = MAX_TOLD_CHARACTERS
+    for count, mark in enumerate(marks):
+        alert = mark.telling.alert
+        left -= sum(
+            len(name) + len(value) for each in (alert.labels, alert.annotations) for name, value in each.items()
+        )
+        if left < 0:
+            return max(count, 1)
+    return len(marks)
 
 
 def _goes_on(mark: Mark) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.domain.alert.built_in_templates import HTML, TEXT, TITLE
+from shared.domain.alert.built_in_templates import HTML, NAMES, TEXT, TITLE
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_view import ANNOTATION_NAMES, NOTICE_NAMES, annotation_view, notice_view
 from shared.domain.alert.notices import NoticeContent
@@ -85,10 +85,18 @@ def render_annotations(
 def _render(own: str | None, built_in: str, view: View, *, is_html: bool = False) -> tuple[str, str | None]:
     """The text, and why a template of people's own could not be used."""
     if own is None:
-        return render(built_in, view, is_html=is_html), None
+        return _render_ours(built_in, view, is_html=is_html), None
     try:
         return render(own, view, is_html=is_html), None
     except TemplateError as error:
         said = str(error)[:200]
         # An annotation stands for itself: it is told as it was written.
-        return (own if built_in is own else render(built_in, view, is_html=is_html)), said
+        return (own if built_in is own else _render_ours(built_in, view, is_html=is_html)), said
+
+
+def _render_ours(template: str, view: View, *, is_html: bool) -> str:
+    """By a built-in template; where alerts are too wordy for its budget, their names alone."""
+    try:
+        return render(template, view, is_html=is_html)
+    except TemplateError:
+        return render(NAMES, view, is_html=is_html)

@@ -9,8 +9,12 @@ from uuid import UUID
 
 from shared.domain.job.jobs import JobState
 
-MAX_TOLD_ALERTS = 100
-"""How many alerts one notice names; the others are counted."""
+MAX_NEWS = 1_000
+"""How many alerts that fired or resolved one notice names; the others are left to the next."""
+MAX_TOLD_ALONG = 100
+"""How many that go on firing it names beside them; the others are counted."""
+MAX_TOLD_CHARACTERS = 1_000_000
+"""About how many characters of labels and annotations it has."""
 
 
 class NoticeKind(StrEnum):

@@ -55,9 +55,15 @@ def _unique(values: object) -> list[Any]:
 
 
 def _join(values: object, separator: str = "") -> str:
+    """The values, as many as a text has room for."""
     parts: list[object] = []
+    left = MAX_TEXT
     for index, value in enumerate(_items_of(values)):
-        parts += [separator, value] if index else [value]
+        part = [separator, value] if index else [value]
+        left -= sum(map(len, map(text_of, part)))
+        if left < 0:
+            break
+        parts += part
     return bounded_text(*parts)
 
 
@@ -75,8 +81,11 @@ def _replace(value: object, old: str, new: str) -> str:
 
 
 def _truncate(value: object, length: int = 255, end: str = "…") -> str:
+    kept = max(int(length), 0)
+    if isinstance(value, str):
+        value = value[: kept + 1]
     text = text_of(value)
-    return text if len(text) <= length else text[: max(int(length), 0)] + text_of(end)[:20]
+    return text if len(text) <= kept else text[:kept] + text_of(end)[:20]
 
 
 def _indent(value: object, width: int = 4) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Row
 
 from shared.domain.alert.composing import Composed
-from shared.domain.alert.notices import MAX_TOLD_ALERTS, ToldAlert
+from shared.domain.alert.notices import MAX_TOLD_ALONG, ToldAlert
 from shared.domain.alert.tellings import FIRE_TOLD, RESOLVE_TOLD, SETTLED, Mark, TellReason
 from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
 from shared.storage.alert.group_store import OWES, LockedGroup
@@ -61,10 +61,10 @@ class ComposingStore:
         owed = owed[:MAX_OWED]
         along = await self._read(
             "t.fire_notice_id is not null and a.state = 'firing' order by a.severity <> 'critical', a.fired_at desc",
-            MAX_TOLD_ALERTS,
+            MAX_TOLD_ALONG,
         )
         read_firing = len(along) + sum(each.alert.status == "firing" for each in owed)
-        is_all = not has_unread and len(along) < MAX_TOLD_ALERTS
+        is_all = not has_unread and len(along) < MAX_TOLD_ALONG
         unread_firing = 0 if is_all else await self._count_firing() - read_firing
         return OpenAlerts(owed, along, has_unread, max(unread_firing, 0))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.alert.composing import GroupNews, compose
-from shared.domain.alert.notices import MAX_TOLD_ALERTS, NoticeContent, NoticeKind, ToldAlert
+from shared.domain.alert.notices import MAX_TOLD_ALONG, MAX_TOLD_CHARACTERS, NoticeContent, NoticeKind, ToldAlert
 from shared.domain.alert.suppression import Suppression, SuppressionKind
 from shared.domain.alert.tellings import NEWS, SETTLED, OpenTelling, TellReason, decide_telling
 
@@ -121,11 +121,26 @@ def test_a_reminder_tells_what_nobody_has_acknowledged() -> None:
 
 
 def test_known_alerts_that_do_not_fit_are_counted() -> None:
-    """A notice names a hundred; the firing ones that were not even read count too."""
+    """A notice names a hundred beside its news; the firing ones that were not even read count too."""
     known = [telling(number, is_fire_told=True) for number in range(2, 150)]
     told = content(telling(1), *known, unread_firing=7)
-    assert len(told.alerts) == MAX_TOLD_ALERTS
-    assert told.truncated == 1 + len(known) - MAX_TOLD_ALERTS + 7
+    assert len(told.alerts) == 1 + MAX_TOLD_ALONG
+    assert told.truncated == len(known) - MAX_TOLD_ALONG + 7
+
+
+def test_news_with_many_words_are_told_by_several_notices() -> None:
+    """A notice stays small enough to be taken: what does not fit waits for the next, and one alert always fits."""
+    wordy = [_wordy(telling(number), MAX_TOLD_CHARACTERS // 3) for number in range(5)]
+    composed = compose(news(*wordy), now=NOW)
+    assert composed.content is not None
+    assert (len(composed.content.alerts), composed.has_more) == (2, True)
+    endless = compose(news(_wordy(telling(1), 2 * MAX_TOLD_CHARACTERS)), now=NOW)
+    assert endless.content is not None
+    assert (len(endless.content.alerts), endless.has_more) == (1, False)
+
+
+def _wordy(plain: OpenTelling, length: int) -> OpenTelling:
+    return replace(plain, alert=replace(plain.alert, annotations={"summary": length * "x"}))
 
 
 _TELLINGS = st.lists(
@@ -146,9 +161,9 @@ def test_all_news_are_told_in_the_end_each_once(
     expected = {each.alert.alert_id for each in rest if decide_telling(each, is_channel_deleted=is_deleted) in NEWS}
     named: list[UUID] = []
     for _ in range(4):
-        composed = compose(news(*rest, kind=kind, is_channel_deleted=is_deleted), now=NOW)
+        composed = compose(news(*rest, kind=kind, is_channel_deleted=is_deleted), now=NOW, most=100)
         if composed.content is not None:
-            assert len(composed.content.alerts) <= MAX_TOLD_ALERTS
+            assert len(composed.content.alerts) <= 100 + MAX_TOLD_ALONG
             named += [alert.alert_id for alert in composed.content.alerts if alert.is_news]
         for mark in composed.marks:
             if mark.reason in SETTLED and mark.telling.is_fire_told:

@@ -75,6 +75,24 @@ def test_a_thousand_alerts_make_a_short_message() -> None:
     assert (message.html or "").endswith("</html>")
 
 
+def test_no_words_are_too_many() -> None:
+    """The longest names and annotations that there can be, a thousand times; the built-in words always stand."""
+    labels = {"monitor": "m" * 200, "group": "g" * 200, "alertname": "n" * 200, "severity": "critical"}
+    wordy = [
+        replace(
+            told(number),
+            name=f"{number}" + "n" * 190,
+            labels=labels | {"monitor": f"{number}" + "m" * 190},
+            annotations={f"a{place}": "x" * 3998 + "\n<" for place in range(20)},
+        )
+        for number in range(1000)
+    ]
+    message = render_notice(content(*wordy, truncated=9_000))
+    assert message.title.startswith("[FIRING 10000] 0nnn")
+    assert "0mmm" in message.text
+    assert "0mmm" in (message.html or "")
+
+
 def test_a_channel_has_its_own_words() -> None:
     """Each of the templates stands for one of the built-in ones."""
     own = Templates(title="{{ receiver }}: {{ status }}", body='{"n": {{ alerts|length }}}')
