@@ -22,8 +22,8 @@ from apprise.manager_plugins import NotificationManager
 
 from shared.notifiers.apprise_walls import Walls
 
-MAX_BYTES = 2 * 1024 * 1024 * 1024
-"""Of address space; a receiver's endless answer ends here."""
+MAX_BYTES = 384 * 1024 * 1024
+"""Of address space, of which 20 services take 240 MB; a receiver's endless answer, read into memory, ends here."""
 _STATUS = re.compile(r"error=([1-5][0-9]{2})\b")
 
 Told = dict[str, Any]

@@ -77,4 +77,6 @@ class Walls:
 def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What of our environment such a process gets: neither our settings, nor a home, nor proxies."""
     kept = {"PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH"}
-    return {name: value for name, value in environment.items() if name in kept} | {"HOME": "/nonexistent"}
+    # glibc would set 64 MB of address space aside for each of many threads.
+    own = {"HOME": "/nonexistent", "MALLOC_ARENA_MAX": "2"}
+    return {name: value for name, value in environment.items() if name in kept} | own

@@ -154,6 +154,23 @@ async def test_who_hangs_is_cut_off_and_the_others_are_told(
     assert not [child for child in children if "apprise_child" in " ".join(child.cmdline())]
 
 
+async def test_an_endless_answer_ends_at_a_bound(notifier: AppriseNotifier) -> None:
+    """The library reads it into memory; a channel with as many services as may be has room enough."""
+
+    async def flood(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    async with serve(flood) as endless, serve(always(answer())) as sound:
+        over = await deliver(notifier, [f"json://127.0.0.1:{endless.port}/"])
+        full = await deliver(notifier, [f"json://127.0.0.1:{sound.port}/{number}" for number in range(20)])
+    assert code_of(over) == ("not_delivered", False)
+    assert full.failure is None
+    assert len(sound.seen) == 20
+
+
 @pytest.mark.parametrize(
     ("status", "severity", "kind"),
     [("firing", "critical", "failure"), ("firing", "info", "info"), ("resolved", "critical", "success")],
