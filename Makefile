@@ -39,7 +39,7 @@ peers: .venv-peers/stamp
 
 # Kills, wipes and restarts among many jobs and monitors; fails if anything was lost or doubled. See docs/proofs.md.
 chaos: .venv/test.stamp
-	@$(BIN)/python -m chaos --jobs $(or $(JOBS),100000) --rate $(or $(RATE),300) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),3600) --monitors $(or $(MONITORS),0)
+	@$(BIN)/python -m chaos --jobs $(or $(JOBS),100000) --rate $(or $(RATE),300) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),3600) --monitors $(or $(MONITORS),0) --alerts $(or $(ALERTS),0)
 
 # Mixed load for a while; fails when anything grows that should not.
 soak: .venv/test.stamp

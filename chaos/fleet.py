@@ -29,6 +29,8 @@ class Fleet:
             redis_url=ground.urls.redis_url,
             port=_free_port(),
             admin_key=ADMIN_KEY,
+            # So notices say which alert is meant.
+            external_url="http://127.0.0.1",
             secret_keys=SecretStr(new_key()),
             egress_loopback=True,
             lease_seconds=lease_seconds,

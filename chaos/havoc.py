@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from chaos.alert_ledger import AlertReckoning
+from chaos.alert_world import AlertWorld
+from chaos.alerting import Alerting
 from chaos.fleet import Fleet
 from chaos.ground import Ground, Weather, ground
 from chaos.ledger import Reckoning, count_live, read_records, reckon
@@ -34,6 +37,8 @@ class Run:
     reckoning: Reckoning
     slots: SlotReckoning
     """Of the monitors that were watched beside the jobs."""
+    alerts: AlertReckoning | None
+    """Of the monitors that flapped, if there were any."""
     blows: Counter[Blow]
     repeats: int
     forged: int
@@ -42,28 +47,51 @@ class Run:
     """The time was up before the last job had ended."""
 
 
-async def wreak_havoc(
-    *, jobs: int, rate: float, seed: int, seconds: float, monitors: int = 0, stall_seconds: float = 30.0
-) -> Run:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a Tocsin has to do meanwhile: `rate` jobs a second are submitted, `monitors` looked at each second.
+
+    So many `alerts` are monitors beside them, whose targets flap.
+    """
+
+    jobs: int
+    rate: float
+    monitors: int = 0
+    alerts: int = 0
+
+
+async def wreak_havoc(load: Load, *, seed: int, seconds: float, stall_seconds: float = 30.0) -> Run:
     """Run it whole, with servers of its own.
 
-    `rate` is how many jobs are submitted in a second, `seconds` bounds the time from the first submission to the last
-    end. `monitors` are looked at each second meanwhile. `stall_seconds` is how long a database stands still.
+    `seconds` bounds the time from the first submission to the last end, `stall_seconds` is how long a database stands
+    still.
     """
-    async with servers() as own, Witness(most_seconds=ANSWER_SECONDS).serve() as witness:
+    async with (
+        servers() as own,
+        Witness(most_seconds=ANSWER_SECONDS).serve() as witness,
+        AlertWorld(own.directory / "told.jsonl", seed=seed).serve() as world,
+    ):
         fleet = Fleet(own, workers=WORKERS, lease_seconds=LEASE_SECONDS)
         try:
-            submitter = Submitter(witness, jobs=jobs, rate=rate, url=fleet.url)
-            watching = Watching(own.urls.database_url, fleet, witness, monitors=monitors)
+            submitter = Submitter(witness, jobs=load.jobs, rate=load.rate, url=fleet.url)
+            watching = Watching(own.urls.database_url, fleet, witness, monitors=load.monitors)
             await watching.begin()
+            alerting = Alerting(own, fleet, world, monitors=load.alerts, seed=seed)
+            await alerting.begin()
+            meddling = asyncio.create_task(alerting.meddle())
             havoc = Havoc(own, fleet, submitter, seed=seed, stall_seconds=stall_seconds)
             started_at = time.monotonic()
             is_late = not await havoc.run(seconds)
             took_seconds = time.monotonic() - started_at
+            meddling.cancel()
+            alert_reckoning = await alerting.reckon()
             slots = await watching.reckon()
         finally:
             await asyncio.to_thread(fleet.end)
-        return Run(await havoc.count(), slots, havoc.blows, submitter.repeats, witness.forged, took_seconds, is_late)
+        forged = witness.forged + world.forged
+        return Run(
+            await havoc.count(), slots, alert_reckoning, havoc.blows, submitter.repeats, forged, took_seconds, is_late
+        )
 
 
 @asynccontextmanager

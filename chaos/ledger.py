@@ -112,7 +112,7 @@ left join (select job_id, array_agg(outcome order by attempt, dispatch_no) as ou
            from job_attempts group by job_id) a on a.job_id = j.job_id
 left join (select t.job_id, count(*) as samples from job_samples t join sample using (series_id) group by t.job_id) s
        on s.job_id = j.job_id
-where j.kind <> 'round'
+where j.kind <> 'round' and not exists (select from notices n where n.job_id = j.job_id)
 """
 
 
@@ -128,12 +128,12 @@ async def read_records(database_url: str) -> dict[UUID, Record]:
 
 
 async def count_live(database_url: str) -> int:
-    """How many submitted jobs have not ended; rounds of monitors go on for ever."""
+    """How many submitted jobs have not ended; rounds of monitors go on for ever, and notices as long as they flap."""
     connection = await asyncpg.connect(database_url, timeout=10)
     try:
         live: int = await connection.fetchval(
             "select count(*) from jobs where state in ('scheduled', 'queued', 'running', 'retrying')"
-            " and kind <> 'round'",
+            " and kind <> 'round' and not exists (select from notices n where n.job_id = jobs.job_id)",
             timeout=30,
         )
         return live

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from chaos.alert_records import GROUP as FLAPPING
 from chaos.slots import Missed, Watched
 from shared.domain.monitor.standing import STATE_OF_CODE
 from shared.domain.target.outcome import OUTCOME_OF_CODE
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _MONITORS = """
 select m.monitor_id, m.interval_ms, m.created_at, s.state, s.since, s.covered_until
-from monitors m join monitor_states s using (monitor_id) where m.interval_ms is not null
+from monitors m join monitor_states s using (monitor_id) where m.interval_ms is not null and m.group_name <> $1
 """
 _SAMPLES = """
 select m.monitor_id, p.ts, p.outcome from monitors m
@@ -25,7 +26,7 @@ order by p.ts
 
 
 async def read_watched(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Watched]:
-    """All monitors with an interval, and all that is stored of their slots."""
+    """All monitors with an interval whose targets do not flap, and all that is stored of their slots."""
     samples: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
     for monitor_id, slot, outcome in await connection.fetch(_SAMPLES, timeout=120):
         samples[monitor_id].append((milliseconds(slot), OUTCOME_OF_CODE[outcome].value))
@@ -48,7 +49,7 @@ async def read_watched(connection: "asyncpg.Connection[asyncpg.Record]") -> list
             since=milliseconds(row["since"]),
             covered_until=row["covered_until"] and milliseconds(row["covered_until"]),
         )
-        for row in await connection.fetch(_MONITORS, timeout=120)
+        for row in await connection.fetch(_MONITORS, FLAPPING, timeout=120)
     ]
 
 

@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
 
-import httptools
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from chaos.conversation import Conversation, Request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _UP = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"UP"}'
@@ -39,7 +39,7 @@ class Witness:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["Witness"]:
         """Listen on a free port of loopback while the block runs."""
-        server = await asyncio.get_running_loop().create_server(lambda: _Conversation(self), "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(lambda: Conversation(self._answer), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -80,6 +80,11 @@ class Witness:
         await self._take_time()
         return _TAKEN
 
+    async def _answer(self, request: Request) -> bytes:
+        if request.method == "POST":
+            return await self.hear(request.headers, request.body)
+        return await self.meet(request.path)
+
     async def _take_time(self) -> None:
         if self._most_seconds:
             await asyncio.sleep(random.uniform(0, self._most_seconds))
@@ -95,50 +100,3 @@ class Witness:
             if not future.done() and is_so():
                 future.set_result(None)
         self._waiting = [(is_so, future) for is_so, future in self._waiting if not future.done()]
-
-
-class _Conversation(asyncio.Protocol):
-    """One connection; its requests are answered one after the other."""
-
-    def __init__(self, witness: Witness) -> None:
-        self._witness = witness
-        self._parser = httptools.HttpRequestParser(self)
-        self._answers: set[asyncio.Task[None]] = set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._transport.close()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        for answer in self._answers:
-            answer.cancel()
-
-    def on_message_begin(self) -> None:
-        self._path = ""
-        self._headers: dict[str, str] = {}
-        self._body = b""
-
-    def on_url(self, url: bytes) -> None:
-        self._path += url.decode()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode().lower()] = value.decode()
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_complete(self) -> None:
-        is_told = self._parser.get_method() == b"POST"
-        coming = self._witness.hear(self._headers, self._body) if is_told else self._witness.meet(self._path)
-        answer = asyncio.ensure_future(self._answer(coming))
-        self._answers.add(answer)
-        answer.add_done_callback(self._answers.discard)
-
-    async def _answer(self, coming: Awaitable[bytes]) -> None:
-        self._transport.write(await coming)

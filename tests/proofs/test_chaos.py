@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.havoc import wreak_havoc
+from chaos.havoc import Load, wreak_havoc
 from chaos.plan import Blow
 
 JOBS = 1_500
@@ -14,7 +14,8 @@ STALL_SECONDS = 4.0
 @pytest.mark.timeout(300)
 async def test_a_fleet_under_blows_loses_and_doubles_nothing() -> None:
     """Workers and the API are killed, stopped and replaced, both servers wiped and restarted; the world counts."""
-    run = await wreak_havoc(jobs=JOBS, rate=RATE, seed=1, seconds=240, monitors=MONITORS, stall_seconds=STALL_SECONDS)
+    load = Load(JOBS, RATE, MONITORS)
+    run = await wreak_havoc(load, seed=1, seconds=240, stall_seconds=STALL_SECONDS)
     reckoning = run.reckoning
     assert (reckoning.lost, reckoning.doubled, run.forged, run.is_late) == ({}, {}, 0, False), reckoning.line(
         run.seconds
