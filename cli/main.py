@@ -115,6 +115,14 @@ def secrets(context: typer.Context) -> None:
     group(context.args, prog_name="tocsin secrets")
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def rules(context: typer.Context) -> None:
+    """Test rules against examples."""
+    from cli.rules import rules as group  # noqa: PLC0415
+
+    group(context.args, prog_name="tocsin rules")
+
+
 @app.command()
 def doctor(
     *,
