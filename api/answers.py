@@ -39,6 +39,11 @@ def as_response(answer: Answer) -> Response:
     return response
 
 
+def no_content() -> Response:
+    """The answer 204: it is done, and there is nothing to show."""
+    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+
+
 def unkept_json(value: object, *, status: int = 200, location: str | None = None) -> Response:
     """The value as JSON that neither a client nor anything on the way may keep; `location` is of what was made."""
     headers: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]

@@ -1,14 +1,10 @@
-"""How monitors are written into answers: their bodies, their entity tags, and why a change was not made."""
+"""How monitors are written into answers: their bodies, and why a change was not made."""
 
-import hashlib
-import re
 from typing import Any, assert_never
 
-import orjson
 from pydantic import ValidationError
 
 from api import problem_kinds
-from api.preferences import is_strong_match
 from api.problems import ProblemError, invalid_input, no_secret_key, not_found
 from api.validation import validation_problem
 from shared.domain.durations import format_duration
@@ -28,9 +24,6 @@ from shared.domain.monitor.uptime import Uptime
 from shared.storage.monitor.monitor_store import LastLook, MonitorStatus
 
 MONITORS_PATH = "/api/v1/monitors"
-
-_TAG = re.compile(r'"([0-9]{1,18})(?:\.[0-9a-f]+)?"')
-_DIGEST_BYTES = 6
 
 
 def monitor_json(status: MonitorStatus) -> dict[str, Any]:
@@ -80,27 +73,6 @@ def _last_json(last: LastLook) -> dict[str, Any]:
 def uptime_json(uptime: Uptime) -> dict[str, float | None]:
     """The uptime of the last 24 hours as `MonitorUptimeView` describes it."""
     return {"24h": uptime.ratio, "coverage": uptime.coverage}
-
-
-def etag_of(shown: dict[str, Any]) -> bytes:
-    """The entity tag of a monitor's body: its version, then what tells how it stands."""
-    body = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
-    digest = hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
-    return f'"{shown["version"]}.{digest}"'.encode()
-
-
-def versions_of(if_match: bytes) -> frozenset[int] | None:
-    """The versions that `If-Match` names, whatever the state was; None where any will do.
-
-    How a monitor stands changes with each look, so that only the version in the tag says what would be overwritten.
-
-    Raises:
-        ProblemError: the header is no list of entity tags.
-    """
-    if is_strong_match(if_match, b"*"):
-        return None
-    found = (_TAG.fullmatch(tag.strip()) for tag in if_match.decode("latin-1").split(","))
-    return frozenset(int(tag.group(1)) for tag in found if tag is not None)
 
 
 def no_monitor() -> ProblemError:

@@ -3,14 +3,12 @@
 from datetime import timedelta
 from uuid import UUID
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, Headers, as_response
-from api.exchange import exchange_of
-from api.monitor_answers import etag_of, monitor_json, no_monitor, uptime_json
-from api.preferences import is_match
+from api.answers import Headers
+from api.entity_tags import etag_of, not_modified, tagged_json
+from api.monitor_answers import monitor_json, no_monitor, uptime_json
 from api.schemas.monitors import MONITOR_SPEC
 from api.services import ApiServices, principal_of, services_of
 from api.validation import read_model, refuse_nul
@@ -36,16 +34,14 @@ async def show(request: Request, monitor_id: UUID, *, status: int = 200, headers
         open_alerts = await AlertReading(work).count_of_monitor(monitor_id)
     shown = monitor_json(found) | {"alerts": {state.value: open_alerts.get(state, 0) for state in OPEN_STATES}}
     etag = etag_of(shown)
-    sent = [*(headers or []), (b"etag", etag), (b"cache-control", b"private, no-cache")]
-    if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")
-    if request.method == "GET" and if_none_match is not None and is_match(if_none_match, etag):
-        return as_response(Answer(304, sent))
+    unchanged = not_modified(request, etag)
+    if unchanged is not None:
+        return unchanged
     uptime = (await services.uptime.of([monitor_id], _DAY)).get(monitor_id)
     shown["uptime"] = {"24h": None, "coverage": None} if uptime is None else uptime_json(uptime["24h"])
     if found.monitor.kind == "heartbeat" and principal_of(request).scope.includes(Scope.SUBMIT):
         shown["heartbeat"] = await _heartbeat_json(services, monitor_id)
-    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
-    return as_response(Answer(status, [(b"content-type", b"application/json"), *sent], body))
+    return tagged_json(shown, etag, status=status, headers=headers)
 
 
 async def find_status(services: ApiServices, monitor_id: UUID) -> MonitorStatus:

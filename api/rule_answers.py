@@ -3,16 +3,13 @@
 from typing import assert_never
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
-from api.answers import Answer, Headers, as_response
-from api.exchange import exchange_of
-from api.monitor_answers import etag_of
-from api.preferences import is_match
+from api.answers import Headers
+from api.entity_tags import etag_of, not_modified, tagged_json
 from api.problems import ProblemError, invalid_input, not_found
 from api.schemas.rules import RULES_PATH, rule_json
 from api.services import services_of
@@ -45,13 +42,11 @@ async def show_rule(request: Request, rule_id: UUID, *, status: int = 200, heade
         raise no_rule()
     shown = rule_json(rule, open_alerts.get(rule_id, {}))
     etag = etag_of(shown)
-    sent = [*(headers or []), (b"etag", etag), (b"cache-control", b"private, no-cache")]
-    if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")
-    if request.method == "GET" and if_none_match is not None and is_match(if_none_match, etag):
-        return as_response(Answer(304, sent))
+    unchanged = not_modified(request, etag)
+    if unchanged is not None:
+        return unchanged
     shown["monitors"] = await services.rules.count_monitors(rule)
-    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
-    return as_response(Answer(status, [(b"content-type", b"application/json"), *sent], body))
+    return tagged_json(shown, etag, status=status, headers=headers)
 
 
 def no_rule() -> ProblemError:

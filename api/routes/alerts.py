@@ -3,18 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
 from api.alert_answers import alert_json, event_json, summary_json
-from api.answers import Answer, Headers, as_response
-from api.exchange import exchange_of
+from api.entity_tags import not_modified, tagged_json
 from api.openapi import IF_NONE_MATCH_ALERT, problems, request_body
 from api.paging import json_response, page_response, query_text
-from api.preferences import is_match
 from api.problems import ProblemError, invalid_input, not_found
 from api.schemas.alerts import (
     ACKNOWLEDGE,
@@ -76,13 +73,8 @@ async def show_alert(alert_id: UUID, request: Request) -> Response:
     if alert is None:
         raise no_alert()
     etag = _etag_of(alert, events)
-    sent: Headers = [(b"etag", etag), (b"cache-control", b"private, no-cache")]
-    if_none_match = exchange_of(request.scope).headers.get(b"if-none-match")
-    if if_none_match is not None and is_match(if_none_match, etag):
-        return as_response(Answer(304, sent))
     shown = alert_json(alert) | {"events": [event_json(event) for event in events]}
-    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
-    return as_response(Answer(200, [(b"content-type", b"application/json"), *sent], body))
+    return not_modified(request, etag) or tagged_json(shown, etag)
 
 
 @router.post(

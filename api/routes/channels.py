@@ -8,14 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api import problem_kinds
-from api.answers import Answer, Headers, as_response
+from api.answers import Headers, no_content
 from api.channel_answers import refusal_of, show_channel
-from api.exchange import exchange_of
-from api.monitor_answers import versions_of
+from api.entity_tags import versions_asked_for, versions_demanded
 from api.openapi import IF_MATCH_CHANNEL, IF_NONE_MATCH_CHANNEL, problems, request_body
 from api.paging import page_response, query_text
-from api.problems import ProblemError, invalid_input
+from api.problems import invalid_input
 from api.schemas.channels import CHANNELS_PATH, DISABLE, ChannelListQuery, ChannelPage, ChannelView, channel_json
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
@@ -99,13 +97,7 @@ async def show_one(channel_id: UUID, request: Request) -> Response:
 )
 async def patch_channel(channel_id: UUID, request: Request) -> Response:
     """Change fields by a merge patch (RFC 7396); `***`, sent back as shown, stands for the secret that is kept."""
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    if if_match is None:
-        raise ProblemError(
-            problem_kinds.PRECONDITION_REQUIRED,
-            "Send the channel's ETag as If-Match, or If-Match: * to change it whatever it is.",
-        )
-    versions = versions_of(if_match)
+    versions = versions_demanded(request, noun="channel")
     return await _answer(request, PatchChannel(channel_id, await read_document(request), versions))
 
 
@@ -118,10 +110,8 @@ async def patch_channel(channel_id: UUID, request: Request) -> Response:
 )
 async def delete_channel(channel_id: UUID, request: Request) -> Response:
     """Delete a channel that no rule names. Resolves of what was told there are told there still."""
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    versions = None if if_match is None else versions_of(if_match)
-    await _change(request, DeleteChannel(channel_id, versions))
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    await _change(request, DeleteChannel(channel_id, versions_asked_for(request)))
+    return no_content()
 
 
 @router.post(

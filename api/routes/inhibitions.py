@@ -8,7 +8,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from api import problem_kinds
-from api.answers import Answer, as_response, unkept_json
+from api.answers import no_content, unkept_json
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response
 from api.problems import ProblemError, not_found
@@ -96,7 +96,7 @@ async def delete_inhibition(inhibition_id: UUID, request: Request) -> Response:
         is_deleted = await InhibitionStore(work).delete(inhibition_id)
     if not is_deleted:
         raise _no_inhibition()
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    return no_content()
 
 
 async def _read(request: Request, inhibition_id: UUID) -> Inhibition:

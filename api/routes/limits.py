@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response
+from api.answers import Answer, as_response, no_content
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, not_found
@@ -82,7 +82,7 @@ async def delete_limit(key: SettableLimitKey, request: Request) -> Response:
         is_lifted = await LimitStore(work).delete(key)
     if not is_lifted:
         raise no_limit()
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    return no_content()
 
 
 def no_limit() -> ProblemError:

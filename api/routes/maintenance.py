@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response, unkept_json
+from api.answers import no_content, unkept_json
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, not_found
@@ -104,7 +104,7 @@ async def end_maintenance(maintenance_id: UUID, request: Request) -> Response:
     """End it for good now; its monitors are let go within a second. Doing it twice changes nothing."""
     if not await services_of(request).maintenances.end(maintenance_id):
         raise _no_maintenance()
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    return no_content()
 
 
 async def _detail_of(services: ApiServices, window: Maintenance) -> dict[str, object]:

@@ -8,19 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api import problem_kinds
-from api.answers import Answer, Headers, as_response
-from api.exchange import exchange_of
-from api.monitor_answers import (
-    MONITORS_PATH,
-    monitor_json,
-    refusal_of,
-    versions_of,
-)
+from api.answers import Headers, no_content
+from api.entity_tags import versions_asked_for, versions_demanded
+from api.monitor_answers import MONITORS_PATH, monitor_json, refusal_of
 from api.monitor_reading import read_spec, show
 from api.openapi import IF_MATCH_MONITOR, IF_NONE_MATCH_MONITOR, problems, request_body
 from api.paging import page_response, query_text
-from api.problems import ProblemError, invalid_input
+from api.problems import invalid_input
 from api.schemas.monitors import MonitorDetailView, MonitorListQuery, MonitorPage, MonitorSelection
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
@@ -109,13 +103,7 @@ async def show_monitor(monitor_id: UUID, request: Request) -> Response:
 )
 async def patch_monitor(monitor_id: UUID, request: Request) -> Response:
     """Change fields by a merge patch (RFC 7396); `***`, sent back as shown, stands for the secret that is kept."""
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    if if_match is None:
-        raise ProblemError(
-            problem_kinds.PRECONDITION_REQUIRED,
-            "Send the monitor's ETag as If-Match, or If-Match: * to change it whatever it is.",
-        )
-    versions = versions_of(if_match)
+    versions = versions_demanded(request, noun="monitor")
     body = await request.body()
     refuse_nul(body)
     patch = read_json(body)
@@ -133,10 +121,8 @@ async def patch_monitor(monitor_id: UUID, request: Request) -> Response:
 )
 async def delete_monitor(monitor_id: UUID, request: Request) -> Response:
     """Delete a monitor with its timeline; its samples stay as long as samples are kept."""
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    versions = None if if_match is None else versions_of(if_match)
-    await change_one(request, DeleteMonitor(monitor_id, versions))
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    await change_one(request, DeleteMonitor(monitor_id, versions_asked_for(request)))
+    return no_content()
 
 
 @router.post(

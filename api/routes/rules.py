@@ -8,13 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api import problem_kinds
-from api.answers import Answer, Headers, as_response
-from api.exchange import exchange_of
-from api.monitor_answers import versions_of
+from api.answers import Headers, no_content
+from api.entity_tags import versions_asked_for, versions_demanded
 from api.openapi import IF_MATCH_RULE, IF_NONE_MATCH_RULE, problems, request_body
 from api.paging import json_response, page_response, query_text
-from api.problems import ProblemError, invalid_input, not_found
+from api.problems import invalid_input, not_found
 from api.rule_answers import no_rule, refusal_of, show_rule
 from api.schemas.queries import limit_of
 from api.schemas.rules import (
@@ -113,7 +111,7 @@ async def show_one(rule_id: UUID, request: Request) -> Response:
 )
 async def replace_rule(rule_id: UUID, request: Request) -> Response:
     """Make a rule as it is said, by another name too; its alerts are judged anew."""
-    versions = _versions_of(request)
+    versions = versions_demanded(request, noun="rule")
     return await _answer(request, ReplaceRule(rule_id, await read_rule(request), versions))
 
 
@@ -126,7 +124,7 @@ async def replace_rule(rule_id: UUID, request: Request) -> Response:
 )
 async def patch_rule(rule_id: UUID, request: Request) -> Response:
     """Change fields by a merge patch (RFC 7396); the condition is replaced whole, by an `expression` too."""
-    versions = _versions_of(request)
+    versions = versions_demanded(request, noun="rule")
     body = await request.body()
     refuse_nul(body)
     patch = read_json(body)
@@ -144,9 +142,8 @@ async def patch_rule(rule_id: UUID, request: Request) -> Response:
 )
 async def delete_rule(rule_id: UUID, request: Request) -> Response:
     """Judge by a rule no longer: its alerts end, and who was told that they fire is told so."""
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    await _change(request, DeleteRule(rule_id, None if if_match is None else versions_of(if_match)))
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    await _change(request, DeleteRule(rule_id, versions_asked_for(request)))
+    return no_content()
 
 
 @router.get(
@@ -200,16 +197,6 @@ async def read_rule(request: Request) -> RuleDocument:
     document = read_model(RULE_DOCUMENT, body)
     refuse_nul(body)
     return document
-
-
-def _versions_of(request: Request) -> frozenset[int] | None:
-    if_match = exchange_of(request.scope).headers.get(b"if-match")
-    if if_match is None:
-        raise ProblemError(
-            problem_kinds.PRECONDITION_REQUIRED,
-            "Send the rule's ETag as If-Match, or If-Match: * to change it whatever it is.",
-        )
-    return versions_of(if_match)
 
 
 async def _change(request: Request, change: RuleChange) -> RuleDone:

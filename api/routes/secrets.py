@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problem_kinds
-from api.answers import Answer, as_response
+from api.answers import Answer, as_response, no_content
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, no_secret_key, not_found
@@ -105,7 +105,7 @@ async def delete_secret(name: SecretName, query: Annotated[SecretDeleteQuery, Qu
         raise _in_use(name, naming)
     if not is_deleted:
         raise _no_secret(name)
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    return no_content()
 
 
 def _no_secret(name: str) -> ProblemError:

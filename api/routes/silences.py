@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer, as_response, unkept_json
+from api.answers import no_content, unkept_json
 from api.openapi import problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import ProblemError, not_found
@@ -132,7 +132,7 @@ async def end_silence(silence_id: UUID, request: Request) -> Response:
     """Let a silence expire now; what still fires is told within seconds. Doing it twice changes nothing."""
     if not await services_of(request).silences.end(silence_id):
         raise _no_silence()
-    return as_response(Answer(204, [(b"cache-control", b"no-store")]))
+    return no_content()
 
 
 async def _detail_of(services: ApiServices, silence: Silence) -> dict[str, object]:
