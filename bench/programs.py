@@ -23,12 +23,12 @@ class HttpProgram:
 
 
 @contextmanager
-def tocsin_api(servers: Servers) -> Iterator[HttpProgram]:
+def tocsin_api(servers: Servers, *, environment: Mapping[str, str] | None = None) -> Iterator[HttpProgram]:
     """Run the API with a key needed and its access log on."""
     port = free_port()
     argv = [sys.executable, "-m", "cli.main", "api"]
-    environment = servers.environment(TOCSIN_PORT=str(port))
-    with measured("tocsin-api", argv, log_dir=servers.directory, environment=environment) as process:
+    variables = servers.environment(TOCSIN_PORT=str(port), **(environment or {}))
+    with measured("tocsin-api", argv, log_dir=servers.directory, environment=variables) as process:
         process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
         yield HttpProgram("Tocsin", process, f"http://127.0.0.1:{port}")
 
