@@ -14,6 +14,9 @@ MAX_BEATS = 50
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _BEAT = struct.Struct(">IBf")
 
+_LONGEST = 3e38
+"""Milliseconds that a float of four bytes has room for: whoever pings may claim any number."""
+
 BEAT_BYTES = _BEAT.size
 """Whole seconds since 2020, the outcome, the duration in milliseconds as a float of four bytes."""
 
@@ -34,7 +37,7 @@ def pack_beats(beats: Iterable[Beat]) -> bytes:
             _BEAT.pack(
                 (beat.at - _EPOCH) // timedelta(seconds=1),
                 beat.outcome.code,
-                math.nan if beat.duration_ms is None else beat.duration_ms,
+                math.nan if beat.duration_ms is None else min(beat.duration_ms, _LONGEST),
             )
             for beat in beats
         ]

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from shared.domain.monitor.beats import BEAT_BYTES, Beat, pack_beats, unpack_beats
 from shared.domain.monitor.looks import Round, TakenLook, WatchedMonitor, fold_looks
 from shared.domain.monitor.schedules import Schedule
@@ -61,3 +63,9 @@ def test_beats_come_back_as_they_went_in() -> None:
     assert len(packed) == 2 * BEAT_BYTES
     assert unpack_beats(packed) == beats
     assert unpack_beats(b"") == []
+
+
+def test_a_beat_of_any_duration_is_packed() -> None:
+    """Whoever pings may claim any number; it must not be in the way of what others say."""
+    (beat,) = unpack_beats(pack_beats([Beat(NOON, Outcome.UP, 1e300)]))
+    assert beat.duration_ms == pytest.approx(3e38)
