@@ -86,7 +86,7 @@ def _read_values(figure: Figure, ring: Ring, within: slice, samples: int) -> flo
     columns = ring.columns
     match figure.aggregate:
         case Aggregate.SUM | Aggregate.MEAN:
-            total = math.fsum(columns[Column.TOTAL][within])
+            total = _sum(columns[Column.TOTAL][within])
             return total if figure.aggregate == Aggregate.SUM else total / samples
         case Aggregate.MIN:
             return min(columns[Column.LOW][within])
@@ -99,13 +99,21 @@ def _read_values(figure: Figure, ring: Ring, within: slice, samples: int) -> flo
     return _percentile(ring.sketches[within], figure.percentile or 0.0, samples)
 
 
+def _sum(values: Sequence[float]) -> float:
+    """The sum; no number where it is beyond the largest one."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):
+        return math.nan
+
+
 def _growth(ring: Ring, within: slice, samples: int, *, is_rate: bool) -> float | None:
     """The increase over the window, or that a second; one sample alone tells of neither."""
     first_at, first, last_at, last, growth = (ring.columns[column][within] for column in GROWTH_COLUMNS)
     if samples == 1:
         return None
     between = [grown(before, after) for before, after in zip(last, first[1:], strict=False)]
-    increase = math.fsum((*growth, *between))
+    increase = _sum((*growth, *between))
     if not is_rate:
         return increase
     seconds = (last_at[-1] - first_at[0]) / 1000

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -18,6 +19,7 @@ from shared.storage.alert.judgement_store import JudgementStore, Pair
 from shared.storage.alert.rule_book import read_monitors
 from shared.storage.alert.standing_lock import lock_free_standings
 from shared.storage.alert.sweep_store import DUE_AFTER, DuePair, SweepStore, database_time
+from shared.storage.alert.unjudged import judged_or_left
 from shared.storage.database import Database, UnitOfWork
 
 BATCH = 500
@@ -133,7 +135,11 @@ def _judge(due: _Due) -> JudgedPair:
         # A later version of Tocsin wrote the rule, and judges by it.
         return JudgedPair(None)
     until = replace(due.stands, now=due.stands.now - DUE_AFTER + _MOMENT)
-    return judge_due(due.rule, due.monitor, due.kept, until, new_id=uuid7)
+    return judged_or_left(
+        partial(judge_due, due.rule, due.monitor, due.kept, until, new_id=uuid7),
+        rule_id=due.kept.rule_id,
+        monitor_id=due.kept.monitor_id,
+    )
 
 
 async def _fill(work: UnitOfWork, waiting: Sequence[_Due], fillings: Fillings) -> list[JudgedPair]:

@@ -1,18 +1,20 @@
 """Judges monitors by all rules in the transaction that wrote what is new of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from shared.domain.alert.alerts import Reason
-from shared.domain.alert.judgements import JudgedMonitor, JudgedPair, MonitorNews, Stands
+from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, JudgedPair, Judgement, MonitorNews, Stands
 from shared.domain.alert.judging import judge_end, judge_news, judge_standing
 from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.alert.judgement_store import JudgementStore, Pair
 from shared.storage.alert.rule_book import RuleBook, read_monitors
 from shared.storage.alert.standing_lock import lock_standings
 from shared.storage.alert.sweep_store import SweepStore, database_time
+from shared.storage.alert.unjudged import judged_or_left
 from shared.storage.database import UnitOfWork
 
 
@@ -46,7 +48,7 @@ class AlertJudge:
             return Applied()
         kept = await self._store.lock([(rule.rule_id, monitor.monitor_id) for rule, monitor, _ in asked])
         judged = [
-            judge_news(rule, monitor, kept.get((rule.rule_id, monitor.monitor_id)), each, new_id=uuid7)
+            _judged(judge_news, rule, monitor, kept.get((rule.rule_id, monitor.monitor_id)), each)
             for rule, monitor, each in asked
         ]
         return await self.write(judged)
@@ -65,7 +67,7 @@ class AlertJudge:
                 continue
             for rule in self._book.rules_of(monitor):
                 selected.add(pair := (rule.rule_id, monitor_id))
-                judged.append(judge_standing(rule, monitor, kept.get(pair), stand, new_id=uuid7))
+                judged.append(_judged(judge_standing, rule, monitor, kept.get(pair), stand))
         now = await database_time(self._work)
         over = [pair for pair in kept if pair not in selected]
         judged += [judge_end(kept[pair], why_over(monitors.get(pair[1])), at=now) for pair in over]
@@ -84,7 +86,7 @@ class AlertJudge:
         monitors = await read_monitors(self._work, list(concerned))
         kept = await self._store.lock([(rule_id, monitor_id) for monitor_id in stands])
         judged = [
-            judge_standing(rule, monitors[monitor_id], kept.get((rule_id, monitor_id)), stand, new_id=uuid7)
+            _judged(judge_standing, rule, monitors[monitor_id], kept.get((rule_id, monitor_id)), stand)
             for monitor_id, stand in stands.items()
             if stand is not None and monitor_id in monitors and rule.judges(monitors[monitor_id])
         ]
@@ -110,6 +112,18 @@ class AlertJudge:
         await self._store.write(judgements, applied.adopted)
         await self._store.delete(list(gone))
         return applied
+
+
+def _judged(
+    judge: Callable[..., JudgedPair],
+    rule: CompiledRule,
+    monitor: JudgedMonitor,
+    kept: Judgement | None,
+    heard: MonitorNews | Stands,
+) -> JudgedPair:
+    return judged_or_left(
+        partial(judge, rule, monitor, kept, heard, new_id=uuid7), rule_id=rule.rule_id, monitor_id=monitor.monitor_id
+    )
 
 
 def why_over(monitor: JudgedMonitor | None) -> Reason:

@@ -1,6 +1,9 @@
 """Rules over the real database: judged in the transaction that wrote, swept, and ended when something is gone."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from alert_site import SECOND, AlertSite
@@ -8,6 +11,7 @@ from monitor_site import Site
 from quiet_alerting import quiet_alerting
 from round_site import slot_now
 
+from shared.domain.alert.pair_judging import PairJudging
 from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
 from shared.domain.target.outcome import Outcome
 from shared.storage.alert.alert_store import AlertStore
@@ -50,6 +54,51 @@ async def test_nothing_is_kept_of_a_transaction_that_failed(site: AlertSite, mon
 
 async def _fail(*_: object) -> None:
     raise ArithmeticError
+
+
+async def test_a_rule_that_cannot_be_judged_costs_nothing_else(
+    site: AlertSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample is kept, other rules judge it, and the sweep goes on; once it can be judged the rule fires too."""
+    monitor_id = await site.monitor()
+    broken = await site.rule("state == down", "broken", **{"for": 20 * SECOND})
+    await site.rule("state == down", "other", **{"for": 20 * SECOND})
+    await site.sweep()
+    with monkeypatch.context() as patch:
+        patch.setattr(PairJudging, "judge", _judge_all_but(broken))
+        await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
+        await site.sweep()
+        assert await site.alerts() == [("firing", "met_long_enough")]
+        assert len(await site.rows("select 1 from sample")) == 1
+    await site.looks(monitor_id, 300)
+    await site.looks(monitor_id, 310, outcome=Outcome.DOWN)
+    await site.sweep()
+    found = await site.rows("select name from alerts where state = 'firing'")
+    assert {row.name for row in found} == {"broken", "other"}
+
+
+def _judge_all_but(broken: UUID) -> Callable[[PairJudging, datetime], None]:
+    judge = PairJudging.judge
+
+    def judge_or_fail(judging: PairJudging, at: datetime) -> None:
+        if judging.rule.rule_id == broken:
+            raise ArithmeticError
+        judge(judging, at)
+
+    return judge_or_fail
+
+
+async def test_values_beyond_any_sum_cost_no_sample(site: AlertSite) -> None:
+    """They make the figure unknown, and what can be judged is."""
+    monitor_id = await site.monitor()
+    await site.rule("sum(size_bytes, 1h) > 1 or max(size_bytes, 1h) > 1")
+    await site.rule("rate(size_bytes, 1h) > 1", "rate")
+    for place in range(0, 600, 100):
+        look = await site.look(monitor_id, place)
+        metrics = {"size_bytes": 1.7e308 if place % 200 else 0.0}
+        await site.record([replace(look, reading=replace(look.reading, metrics=metrics))])
+    assert len(await site.rows("select 1 from sample")) == 6
+    assert await site.alerts() == [("firing", "met")] * 2
 
 
 async def test_what_was_judged_is_remembered_by_other_processes(site: AlertSite, database: Database) -> None:
