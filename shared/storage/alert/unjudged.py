@@ -15,7 +15,7 @@ def judged_or_left(judge: Callable[[], JudgedPair], *, rule_id: UUID, monitor_id
     """What judging comes to; where it fails everything stays as it is, and that is told to whoever runs this."""
     try:
         return judge()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what is judged beside it goes on
         _log.exception("not_judged", rule_id=str(rule_id), monitor_id=str(monitor_id))
         report_error(error, where="judge", rule_id=str(rule_id))
         return JudgedPair(None)
