@@ -1,13 +1,19 @@
 """Alerts explained over HTTP."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import httpx2
 from alert_data import fires, pends, subject_of
 from judged_site import JudgedSite
+from packed_data import MONITOR, START, pack_all, plant_samples
 from uuid_utils.compat import uuid7
 
 from api.schemas.explain import ExplanationView
 from shared.storage.alert.alert_store import AlertStore
 from shared.storage.database import Database
+
+HOUR = timedelta(hours=1)
 
 
 async def test_an_alert_explains_itself(client: httpx2.AsyncClient, database: Database) -> None:
@@ -45,6 +51,27 @@ async def test_an_alert_of_a_rule_that_is_no_longer_kept_is_explained(
     assert explained.rule is not None
     assert (explained.rule.rule, explained.rule.current_version, explained.now) == (None, None, None)
     assert [event.kind for event in explained.events] == ["pend", "fire"]
+
+
+async def test_packed_samples_explain_too(client: httpx2.AsyncClient, database: Database) -> None:
+    """An alert of days ago shows what it fired by."""
+    planted = await plant_samples(database)
+    wanted = [each.reading for each in planted[MONITOR] if START <= each.slot <= START + 2 * HOUR]  # type: ignore[operator]
+    evidence = {
+        "at": (START + 2 * HOUR).isoformat(),
+        "comparisons": [{"expression": "x", "from": START.isoformat(), "op": ">", "threshold": 1, "value": 2}],
+    }
+    change = replace(fires(subject_of(monitor_id=MONITOR)), evidence=evidence)
+    async with database.transaction() as work:
+        await AlertStore(work).apply([change])
+    await pack_all(database)
+    answer = await client.get(f"/api/v1/alerts/{change.alert_id}/explain")
+    explained = ExplanationView.model_validate(answer.json(), strict=False)
+    assert explained.samples is not None
+    assert [(each.outcome, each.duration_ms) for each in explained.samples.items] == [
+        (each.outcome, each.duration_ms) for each in wanted
+    ]
+    assert len(wanted) == 7
 
 
 async def test_there_is_nothing_to_explain_without_an_alert(client: httpx2.AsyncClient) -> None:
