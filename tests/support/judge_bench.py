@@ -20,7 +20,7 @@ from shared.domain.alert.judgements import (
 from shared.domain.alert.judging import judge_due, judge_news
 from shared.domain.alert.rules import Rule, RuleSpec
 from shared.domain.monitor.schedules import Schedule
-from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange
 from shared.domain.target.outcome import Outcome, Reading
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,6 +53,7 @@ class JudgeBench:
     rule: CompiledRule
     monitor: JudgedMonitor = field(default_factory=judged_monitor)
     state: MonitorState = MonitorState.PENDING
+    cause: Cause = NO_CAUSE
     kept: Judgement | None = None
     changes: list[AlertChange] = field(default_factory=list)
     ids: count = field(default_factory=lambda: count(100))  # type: ignore[type-arg]
@@ -79,15 +80,16 @@ class JudgeBench:
             samples,
             changes,
             is_first=self.kept is None if is_first is None else is_first,
+            cause=self.cause,
         )
         self._note(judge_news(self.rule, self.monitor, self.kept, news, new_id=self.new_id))
         if changes:
-            self.state = changes[-1].state
+            self.state, self.cause = changes[-1].state, changes[-1].cause
 
     def sweep(self, now: datetime) -> None:
         """Judge what was due before a moment."""
         if self.kept is not None and self.kept.due_at is not None and self.kept.due_at < now:
-            stands = Stands(now, self.state, START)
+            stands = Stands(now, self.state, START, cause=self.cause)
             self._note(judge_due(self.rule, self.monitor, self.kept, stands, new_id=self.new_id))
 
     def steps(self) -> list[tuple[Transition, float]]:

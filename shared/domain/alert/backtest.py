@@ -99,9 +99,12 @@ def judge_history(
     )
     judging = PairJudging(rule, monitor, begun, windows, MonitorState.PENDING, new_id)
     for stretch in _stretches(history):
-        if stretch.state is MonitorState.PAUSED:
+        if stretch.begun.state is MonitorState.PAUSED:
             continue
-        judging.state = stretch.state
+        judging.state, judging.cause = stretch.begun.state, stretch.begun.cause
+        if stretch.begun.state is MonitorState.PENDING:
+            # Samples are awaited from here on, not since the last one before a pause.
+            windows.awaited_ms = max(windows.awaited_ms, microseconds_of(stretch.begun.at) // 1000)
         _judge_stretch(judging, stretch, history, between)
         if stretch.is_pause_next:
             judging.end(Reason.MONITOR_PAUSED, stretch.end)
@@ -130,11 +133,11 @@ def _past(change: AlertChange) -> PastAlert:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """A time between two pauses, or a pause; `state` is how the monitor stood when it began."""
+    """A time between two pauses, or a pause; `begun` is how the monitor stood when it began."""
 
     start: datetime
     end: datetime
-    state: MonitorState
+    begun: StateChange
     changes: tuple[StateChange, ...]
     is_pause_next: bool
 
@@ -163,7 +166,7 @@ def _news_of(judging: PairJudging, stretch: _Stretch, history: History) -> Itera
         yield MonitorNews(
             judging.monitor.monitor_id,
             None,
-            stretch.state,
+            stretch.begun.state,
             end,
             list(_new_samples(judging, samples.between(start, end))),
             [change for change in stretch.changes if start <= change.at < end],
@@ -171,20 +174,20 @@ def _news_of(judging: PairJudging, stretch: _Stretch, history: History) -> Itera
 
 
 def _stretches(history: History) -> Iterator[_Stretch]:
-    start, state = history.start, MonitorState.PENDING
+    start, begun = history.start, StateChange(history.known_from, MonitorState.PENDING)
     within: list[StateChange] = []
     for change in history.changes:
         if change.at >= history.end:
             break
         if change.at <= start and not within:
             # Before anything is judged only the latest state counts.
-            state = change.state
-        elif MonitorState.PAUSED in {state, change.state}:
-            yield _Stretch(start, change.at, state, tuple(within), change.state is MonitorState.PAUSED)
-            start, state, within = change.at, change.state, []
+            begun = change
+        elif MonitorState.PAUSED in {begun.state, change.state}:
+            yield _Stretch(start, change.at, begun, tuple(within), change.state is MonitorState.PAUSED)
+            start, begun, within = change.at, change, []
         else:
             within.append(change)
-    yield _Stretch(start, history.end, state, tuple(within), is_pause_next=False)
+    yield _Stretch(start, history.end, begun, tuple(within), is_pause_next=False)
 
 
 def _new_samples(judging: PairJudging, samples: SampleColumns) -> Iterator[NewSample]:

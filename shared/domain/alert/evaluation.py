@@ -28,7 +28,7 @@ from shared.domain.alert.programs import (
 )
 from shared.domain.alert.window_codec import Windows
 from shared.domain.monitor.schedules import Schedule
-from shared.domain.monitor.standing import MonitorState
+from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState
 from shared.domain.sample.sample_columns import microseconds_of, moment_at
 
 _COMPARE: Mapping[Operator, Callable[[float, float], bool]] = MappingProxyType(
@@ -46,7 +46,7 @@ _ABOVE = frozenset({Operator.GREATER, Operator.GREATER_OR_EQUAL})
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is judged: a monitor's windows and state at a moment.
+    """What is judged: a monitor's windows and state at a moment, and the `cause` of the state.
 
     `filled_from` is from when on its samples are in the windows, None where there are none.
     """
@@ -56,6 +56,7 @@ class Scene:
     schedule: Schedule
     at: datetime
     filled_from: datetime | None = None
+    cause: Cause = NO_CAUSE
 
     @property
     def at_ms(self) -> int:

@@ -1,7 +1,7 @@
 """The numbers that an alert was judged by, so that people can check them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.domain.alert.conditions import Absent, Figure, StateIs
@@ -16,10 +16,16 @@ from shared.domain.sample.sample_columns import moment_at
 def evidence_of(judged: Judged, scene: Scene) -> Mapping[str, Any]:
     """What was judged, as JSON: for each comparison its figure, value, bounds and window, and from how many samples.
 
-    Windows reach from `from` (not included) to `to`, the former to within a thirtieth of the window.
+    Windows reach from `from` (not included) to `to`, the former to within a thirtieth of the window. `code` and
+    `message` are why the monitor is in its state, where a look has said so.
     """
     comparisons = [each for found in judged.found for each in _told(found, scene)]
-    return {"at": scene.at.isoformat(), "state": scene.state.value, "comparisons": comparisons}
+    cause = {name: said for name, said in scene.cause._asdict().items() if said is not None}
+    return {"at": _moment(scene.at), "state": scene.state.value, **cause, "comparisons": comparisons}
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _told(found: Found, scene: Scene) -> Iterator[dict[str, Any]]:
@@ -40,8 +46,8 @@ def _told(found: Found, scene: Scene) -> Iterator[dict[str, Any]]:
             yield {
                 "expression": format_expression(leaf),
                 "value": format_duration(max(scene.at - heard, timedelta(0))),
-                "from": heard.isoformat(),
-                "to": scene.at.isoformat(),
+                "from": _moment(heard),
+                "to": _moment(scene.at),
                 "verdict": found.verdict.value,
             }
         case CelFigures(condition, reads):
@@ -60,5 +66,5 @@ def _figure(figure: Figure, read: FigureRead, at: datetime) -> dict[str, Any]:
     told: dict[str, Any] = {"expression": format_figure(figure), "value": read.value, "samples": read.samples}
     if figure.window is not None:
         start = at - figure.window
-        told |= {"window": format_duration(figure.window), "from": start.isoformat(), "to": at.isoformat()}
+        told |= {"window": format_duration(figure.window), "from": _moment(start), "to": _moment(at)}
     return told

@@ -13,7 +13,7 @@ from shared.domain.alert.matchers import Matchers, labels_of_monitor
 from shared.domain.alert.programs import Program, compile_condition
 from shared.domain.alert.rules import Rule
 from shared.domain.monitor.schedules import Schedule
-from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange
 from shared.domain.target.outcome import Reading
 
 
@@ -125,8 +125,8 @@ class MonitorNews:
     """What a transaction wrote of a monitor, whose state it holds locked.
 
     The monitor is of this `version` or a later one; None: it is to be read anew. `at` is when its latest look was due,
-    `before` how it stood before all `changes`; those and the `samples` are in the order of their moments. With
-    `is_first` it has no sample but these.
+    `before` how it stood before all `changes`, and `cause` why; those and the `samples` are in the order of their
+    moments. With `is_first` it has no sample but these.
     """
 
     monitor_id: UUID
@@ -136,16 +136,18 @@ class MonitorNews:
     samples: Sequence[NewSample] = ()
     changes: Sequence[StateChange] = ()
     is_first: bool = False
+    cause: Cause = NO_CAUSE
 
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """How a monitor stands at a moment, its state locked; `sampled_at` is its newest sample's slot."""
+    """How a monitor stands at a moment and why, its state locked; `sampled_at` is its newest sample's slot."""
 
     now: datetime
     state: MonitorState
     since: datetime
     sampled_at: datetime | None = None
+    cause: Cause = NO_CAUSE
 
     @property
     def heard_at(self) -> datetime:

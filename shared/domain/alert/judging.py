@@ -32,7 +32,7 @@ def judge_news(
     if windows is None:
         waiting = replace(judgement, filled_from=None, windows=b"", due_at=judgement.due_at or news.at)
         return JudgedPair(None if waiting == kept else waiting)
-    judging = PairJudging(rule, monitor, judgement, windows, news.before, new_id)
+    judging = PairJudging(rule, monitor, judgement, windows, news.before, new_id, news.cause)
     judging.take(news)
     if kept is None and rule.program.is_of_state and not judging.changes:
         return JudgedPair(None)
@@ -54,7 +54,7 @@ def judge_standing(
     judgement = replace(judgement, monitor_version=monitor.version)
     program = rule.program
     if program.is_of_state:
-        judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id)
+        judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id, stands.cause)
         judging.judge_due(before=stands.now)
         judging.judge(max(stands.now, judgement.judged_at or stands.now))
         is_nothing = kept is None and judging.life.state is None
@@ -78,7 +78,7 @@ def judge_due(
     windows = windows_of(rule, kept)
     if windows is None:
         return JudgedPair(replace(kept, filled_from=None, windows=b""))
-    judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id)
+    judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id, stands.cause)
     judging.judge_due(before=stands.now)
     return JudgedPair(judging.done(), judging.changes)
 

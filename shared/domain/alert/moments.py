@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from shared.domain.alert.judgements import MonitorNews, NewSample
-from shared.domain.monitor.standing import MonitorState
+from shared.domain.monitor.standing import StateChange
 
-Moment = tuple[datetime, list[NewSample], MonitorState | None]
-"""A moment, the samples of it, and the state that begins with it, None for the one before."""
+Moment = tuple[datetime, list[NewSample], StateChange | None]
+"""A moment, the samples of it, and the change of state that comes with it, if one does."""
 
 
 def moments_of(news: MonitorNews, judged_at: datetime | None, *, is_of_state: bool) -> list[Moment]:
@@ -25,5 +25,5 @@ def moments_of(news: MonitorNews, judged_at: datetime | None, *, is_of_state: bo
         if judged_at is not None and at < judged_at:
             at = max(news.at, judged_at)
         _, samples, _ = moments.get(at, (at, [], None))
-        moments[at] = (at, samples, change.state)
+        moments[at] = (at, samples, change)
     return sorted(moments.values(), key=lambda moment: moment[0])

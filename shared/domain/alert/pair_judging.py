@@ -35,7 +35,7 @@ from shared.domain.alert.moments import moments_of
 from shared.domain.alert.programs import absent_at
 from shared.domain.alert.window_codec import Windows
 from shared.domain.alert.windows import PARTS
-from shared.domain.monitor.standing import MonitorState
+from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange
 from shared.domain.sample.sample_columns import microseconds_of, moment_at
 from shared.domain.target.outcome import OUTCOME_CODES
 
@@ -56,6 +56,7 @@ class PairJudging:
     windows: Windows
     state: MonitorState
     new_id: NewId
+    cause: Cause = NO_CAUSE
     changes: list[AlertChange] = field(default_factory=list)
     life: AlertLife = field(init=False)
     verdict: Verdict = field(init=False)
@@ -74,12 +75,12 @@ class PairJudging:
         for sample in news.samples:
             if judged_at is not None and sample.at < judged_at:
                 self._add(sample)
-        for at, samples, state in moments_of(news, judged_at, is_of_state=self.rule.program.is_of_state):
+        for at, samples, change in moments_of(news, judged_at, is_of_state=self.rule.program.is_of_state):
             self.judge_due(before=at)
             for sample in samples:
                 self._add(sample)
-            if state is not None:
-                self._enter(state, at)
+            if change is not None:
+                self._enter(change, at)
             self.judge(at)
 
     def judge_due(self, *, before: datetime) -> None:
@@ -92,7 +93,7 @@ class PairJudging:
 
     def judge(self, at: datetime) -> None:
         """Judge a moment; its samples are in the windows."""
-        scene = Scene(self.windows, self.state, self.monitor.schedule, at, self.kept.filled_from)
+        scene = Scene(self.windows, self.state, self.monitor.schedule, at, self.kept.filled_from, self.cause)
         judged = evaluate(self.rule.program, scene, latched=self.latched)
         life = self.life
         if self._was_met_until_now() and life.judged_at is not None and at >= life.judged_at:
@@ -178,11 +179,11 @@ class PairJudging:
                 if spec.window is not None:
                     yield moment_at((self.windows.newest_ms // spec.part_ms + PARTS) * spec.part_ms * 1000)
 
-    def _enter(self, state: MonitorState, at: datetime) -> None:
-        if state is MonitorState.PENDING:
+    def _enter(self, change: StateChange, at: datetime) -> None:
+        if change.state is MonitorState.PENDING:
             # It goes on after a pause: samples are awaited from here on.
             self.windows.awaited_ms = max(self.windows.awaited_ms, microseconds_of(at) // 1000)
-        self.state = state
+        self.state, self.cause = change.state, change.cause
 
     def _add(self, sample: NewSample) -> None:
         windows, reading = self.windows, sample.reading

@@ -19,10 +19,10 @@ _STANDS: Mapping[str, str] = MappingProxyType(
 def why_in_words(evidence: Mapping[str, Any]) -> list[str]:
     """A sentence for each part of the condition that was met: `p95(duration_ms, 5m) is 412, above 300 (30 samples)`."""
     met = [each for each in evidence.get("comparisons", ()) if each.get("verdict") == "met"]
-    return [sentence for each in met for sentence in _sentences(each)]
+    return [sentence for each in met for sentence in _sentences(each, _cause(evidence))]
 
 
-def _sentences(comparison: Mapping[str, Any]) -> Iterator[str]:
+def _sentences(comparison: Mapping[str, Any], cause: str) -> Iterator[str]:
     expression = comparison.get("expression", "")
     if "figures" in comparison:
         told = (f"{name} = {_number(each.get('value'))}" for name, each in comparison["figures"].items())
@@ -34,15 +34,15 @@ def _sentences(comparison: Mapping[str, Any]) -> Iterator[str]:
     elif str(expression).startswith("absent"):
         yield f"{expression}: nothing came for {comparison.get('value')}"
     else:
-        yield f"{expression}: it is {comparison.get('value')}"
+        yield f"{expression}: it is {comparison.get('value')}{cause}"
 
 
 def now_in_words(evidence: Mapping[str, Any]) -> list[str]:
     """A part of a sentence for each figure, met or not: `p95(duration_ms, 5m) is 212 (30 samples)`."""
-    return [sentence for each in evidence.get("comparisons", ()) for sentence in _figures(each)]
+    return [sentence for each in evidence.get("comparisons", ()) for sentence in _figures(each, _cause(evidence))]
 
 
-def _figures(comparison: Mapping[str, Any]) -> Iterator[str]:
+def _figures(comparison: Mapping[str, Any], cause: str) -> Iterator[str]:
     if "figures" in comparison:
         for each in comparison["figures"].values():
             yield f"{each.get('expression')} is {_number(each.get('value'))}{_of(each)}"
@@ -51,7 +51,13 @@ def _figures(comparison: Mapping[str, Any]) -> Iterator[str]:
     elif str(comparison.get("expression")).startswith("absent"):
         yield f"the last sample came {comparison.get('value')} ago"
     else:
-        yield f"the state is {comparison.get('value')}"
+        yield f"the state is {comparison.get('value')}{cause}"
+
+
+def _cause(evidence: Mapping[str, Any]) -> str:
+    """Why the monitor is in its state, if that is known."""
+    cause = evidence.get("message") or evidence.get("code")
+    return f" ({cause})" if cause else ""
 
 
 def _of(figure: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from shared.domain.target.observation import CIRCUIT_OPEN
 from shared.domain.target.outcome import Outcome
@@ -63,6 +64,16 @@ _STATE_OF_OUTCOME: Mapping[Outcome, MonitorState] = MappingProxyType(
 )
 
 
+class Cause(NamedTuple):
+    """Why a monitor is in its state, as the look that found it so says."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+NO_CAUSE = Cause()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A monitor's state since when, and what the next look is judged against.
@@ -79,6 +90,11 @@ class Standing:
     first_failed_at: datetime | None = None
     code: str | None = None
     message: str | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """Why it is in its state."""
+        return Cause(self.code, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,11 @@ class StateChange:
     state: MonitorState
     code: str | None = None
     message: str | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """Why it is in that state."""
+        return Cause(self.code, self.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ class _Reading:
         now = None if rule is None or monitor is None else await self._judge(rule, monitor, at)
         fired_by = None if monitor is None else await self._samples(monitor)
         tellings = await self._store.list_tellings(alert.alert_id)
-        notices = await self._store.list_notices(alert.alert_id, tellings)
+        life = (alert.fired_at or alert.started_at, alert.resolved_at)
+        notices = await self._store.list_notices(alert.alert_id, tellings, life) if tellings else []
         by_id = {notice.status.notice_id: notice for notice in notices}
         explained = ExplainedAlert(
             name=alert.name,
@@ -168,7 +169,7 @@ class _Reading:
         if windows is None:
             self._missing.append("The numbers of now are still being gathered; ask again in a few seconds.")
             return None
-        scene = Scene(windows, remembered.state, monitor.schedule, at, remembered.filled_from)
+        scene = Scene(windows, remembered.state, monitor.schedule, at, remembered.filled_from, remembered.cause)
         judged = evaluate(compiled.program, scene, latched=remembered.latched)
         return Now(at, judged.verdict.value, evidence_of(judged, scene))
 

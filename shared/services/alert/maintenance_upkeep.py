@@ -110,7 +110,15 @@ class MaintenanceUpkeep:
             await MemberStore(work).remove(gone)
             told = await _write(work, decided, now=now)
             news = [
-                MonitorNews(key, None, states[key].standing.state, now, (), each.folded.changes)
+                MonitorNews(
+                    key,
+                    None,
+                    states[key].standing.state,
+                    now,
+                    (),
+                    each.folded.changes,
+                    cause=states[key].standing.cause,
+                )
                 for key, each in sorted(decided.items())
                 if each.folded.changes
             ]

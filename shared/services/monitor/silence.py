@@ -53,7 +53,17 @@ class Silence:
                     changes += [(each.monitor_id, change) for change in folded.changes]
                     if folded.changes:
                         states[each.monitor_id] = NewState(folded.standing)
-                        news.append(MonitorNews(each.monitor_id, None, standing.state, each.now, (), folded.changes))
+                        news.append(
+                            MonitorNews(
+                                each.monitor_id,
+                                None,
+                                standing.state,
+                                each.now,
+                                (),
+                                folded.changes,
+                                cause=standing.cause,
+                            )
+                        )
             await store.add_spans(changes)
             await store.update(states)
             applied = await self._alerting.judge(work).judge(news)

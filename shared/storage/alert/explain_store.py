@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from shared.domain.alert.debts import ChannelDebt, HeldBackBy, ToldNotice
-from shared.domain.monitor.standing import STATE_OF_CODE, MonitorState
+from shared.domain.monitor.standing import STATE_OF_CODE, Cause, MonitorState
 from shared.storage.alert.notice_reading import NoticeFilter, NoticeReading, NoticeStatus, NoticeTry
 from shared.storage.database import UnitOfWork
 
@@ -17,6 +17,9 @@ MAX_CHANNELS = 100
 """How many channels are told of, those first that were asked first."""
 MAX_NOTICES = 20
 """How many notices that name the alert are told of, the latest; on top of them those that told its news."""
+
+_AROUND = timedelta(hours=1)
+"""A notice may have been waiting when the alert fired, and alerts are judged a little later than their moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Remembered:
     """How a monitor stands, and what a rule remembers of it; without `rule_version` nothing yet."""
 
     state: MonitorState
+    cause: Cause
     rule_version: int | None
     filled_from: datetime | None
     latched: int
@@ -129,9 +133,17 @@ class ExplainStore:
             for row in rows
         ]
 
-    async def list_notices(self, alert_id: UUID, tellings: Sequence[ExplainedTelling]) -> list[ExplainedNotice]:
-        """The notices that told of an alert, the oldest first."""
-        found = await self._notices.list_status(NoticeFilter(alert_id=alert_id), before=None, limit=MAX_NOTICES)
+    async def list_notices(
+        self, alert_id: UUID, tellings: Sequence[ExplainedTelling], life: tuple[datetime, datetime | None]
+    ) -> list[ExplainedNotice]:
+        """The notices that told of an alert, which fired and ended then, the oldest first.
+
+        A group may have had thousands of notices before and after; only those of about its life are looked at.
+        """
+        fired_at, ended_at = life
+        until = None if ended_at is None else ended_at + _AROUND
+        wanted = NoticeFilter(alert_id=alert_id, since=fired_at - _AROUND, until=until)
+        found = await self._notices.list_status(wanted, before=None, limit=MAX_NOTICES)
         known = {notice.notice_id for notice in found}
         news = {each for telling in tellings for each in (telling.fire_notice_id, telling.resolve_notice_id)}
         for notice_id in news - known - {None}:
@@ -144,7 +156,7 @@ class ExplainStore:
         """What a rule remembers of a monitor; None when there is no such monitor any more."""
         rows = await self._work.fetch(
             """
-            select s.state, j.rule_version, j.filled_from, coalesce(j.latched, 0) as latched,
+            select s.state, s.code, s.message, j.rule_version, j.filled_from, coalesce(j.latched, 0) as latched,
                    coalesce(j.windows, '') as windows
             from monitor_states s left join judgements j on j.monitor_id = s.monitor_id and j.rule_id = $1
             where s.monitor_id = $2
@@ -155,7 +167,8 @@ class ExplainStore:
         if not rows:
             return None
         row = rows[0]
-        return Remembered(STATE_OF_CODE[row.state], row.rule_version, row.filled_from, row.latched, row.windows)
+        cause = Cause(row.code, row.message)
+        return Remembered(STATE_OF_CODE[row.state], cause, row.rule_version, row.filled_from, row.latched, row.windows)
 
 
 def _holds_of(written: str | None) -> tuple[HeldBackBy, ...]:

@@ -162,6 +162,7 @@ def _news_of(locked: LockedHeartbeat, folded: FoldedPings, written: Sequence[Pla
         samples=[news_of(each) for each in written],
         changes=list(changes.values()),
         is_first=locked.state.sampled_at is None,
+        cause=locked.state.standing.cause,
     )
     return [news]
 

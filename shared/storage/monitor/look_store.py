@@ -152,6 +152,7 @@ def _news_of(
         samples=[news_of(each) for each in written],
         changes=folded.changes,
         is_first=before.sampled_at is None,
+        cause=before.standing.cause,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from judge_bench import SECOND, START, JudgeBench, compiled_rule, judged_monitor, sample_at
 
 from shared.domain.alert.alerts import Reason, Transition, Verdict
+from shared.domain.alert.reasons_in_words import why_in_words
 from shared.domain.monitor.standing import MonitorState, StateChange
 from shared.domain.target.outcome import Outcome
 
@@ -52,6 +53,20 @@ def test_whether_the_sweep_or_the_next_sample_judges_a_moment_makes_no_differenc
     assert bench.steps() == [(PEND, 0), (FIRE, 25), (RESOLVE, 60)]
     assert bench.changes[0].alert_id == bench.changes[1].alert_id == bench.changes[2].alert_id
     assert bench.changes[2].since == START
+
+
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_an_alert_of_a_state_says_why_the_monitor_is_in_it(*, is_swept: bool) -> None:
+    """What the look found stands in the alert, also when only time had to pass until it fired."""
+    bench = JudgeBench(compiled_rule("state == down", **{"for": 25 * SECOND}))
+    bench.take([], [StateChange(START, DOWN, "connection_refused", "db:5432 refused the connection")])
+    if is_swept:
+        bench.sweep(START + 40 * SECOND)
+    bench.take([], [state_at(60, UP)])
+    _, fired, resolved = bench.changes
+    assert why_in_words(fired.evidence) == ["state == down: it is down (db:5432 refused the connection)"]
+    assert (fired.evidence["code"], "code" in resolved.evidence) == ("connection_refused", False)
+    assert fired.evidence["at"] == "2026-03-01T12:00:25Z"
 
 
 def test_a_state_that_was_confirmed_later_counts_from_when_it_began() -> None:
