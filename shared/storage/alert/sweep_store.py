@@ -45,11 +45,18 @@ class SweepStore:
         return bool(rows[0].is_ours)
 
     async def list_unapplied(self) -> list[UnappliedRule]:
-        """Rules whose change has not been brought to all monitors."""
+        """Rules whose change has not been brought to all monitors, or that are gone and were judged by since.
+
+        The latter are by transactions that had begun before.
+        """
         rows = await self._work.fetch(
             """
             select rule_id, version, deleted_at is not null as is_deleted, (spec->>'enabled')::bool is false as is_off
-            from alert_rules where applied_version < version order by rule_id
+            from alert_rules r
+            where applied_version < version
+               or ((deleted_at is not null or (spec->>'enabled')::bool is false)
+                   and exists (select from judgements j where j.rule_id = r.rule_id))
+            order by rule_id
             """
         )
         return [UnappliedRule(row.rule_id, row.version, _why_gone(row.is_deleted, row.is_off)) for row in rows]
@@ -95,14 +102,20 @@ class SweepStore:
         return {row.monitor_id for row in rows}
 
     async def list_misfits(self, *, limit: int) -> list[UUID]:
-        """Monitors with open alerts that were deleted, paused or changed since those were judged."""
+        """Monitors with open alerts that were deleted, paused or changed since those were judged, or whose rule was.
+
+        A change of a rule is brought to all that it selects; one that was judged by it meanwhile is overlooked.
+        """
         rows = await self._work.fetch(
             f"""
             select distinct a.monitor_id from alerts a
             join judgements j on j.rule_id = a.rule_id and j.monitor_id = a.monitor_id
+            join alert_rules r on r.rule_id = a.rule_id
             left join monitors m on m.monitor_id = a.monitor_id
             where a.source = 'rule' and a.{OPEN}
-              and (m.monitor_id is null or m.paused_at is not null or j.monitor_version < m.version)
+              and (m.monitor_id is null or m.paused_at is not null or j.monitor_version < m.version
+                   or (j.rule_version < r.applied_version and r.deleted_at is null
+                       and (r.spec->>'enabled')::bool is not false))
             limit $1
             """,
             limit,

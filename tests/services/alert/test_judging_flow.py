@@ -1,8 +1,10 @@
 """Rules over the real database: judged in the transaction that wrote, swept, and ended when something is gone."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,7 +17,8 @@ from shared.domain.alert.pair_judging import PairJudging
 from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
 from shared.domain.target.outcome import Outcome
 from shared.storage.alert.alert_store import AlertStore
-from shared.storage.database import Database
+from shared.storage.database import Database, UnitOfWork
+from shared.storage.monitor.look_store import LookStore
 
 
 @pytest.fixture
@@ -251,3 +254,58 @@ async def test_without_rules_a_flush_asks_one_question_more(site: AlertSite) -> 
     await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
     assert await site.rows("select 1 from judgements") == []
     assert site.alerting.book._known == {}
+
+
+@pytest.mark.parametrize("change", ["deleted", "disabled", "edited", "deselecting"])
+async def test_a_look_under_way_while_its_rule_is_changed_leaves_no_alert_behind(site: AlertSite, change: str) -> None:
+    """It was judged by the rule as it was, and is committed when the sweep has brought the change to all others."""
+    monitor_id = await site.monitor()
+    rule_id = await site.rule("state == down")
+    await site.sweep()
+    await site.looks(monitor_id, 0)
+    look = await site.look(monitor_id, 10, outcome=Outcome.DOWN)
+    async with site.database.writing() as work:
+        await LookStore(work, site.alerting.judge(work)).record([look])
+        match change:
+            case "deleted":
+                await site.delete_rule(rule_id)
+            case "disabled":
+                await site.edit(rule_id, "state == down", enabled=False)
+            case "edited":
+                await site.edit(rule_id, "state == degraded")
+            case _:
+                await site.edit(rule_id, "state == down", selector="kind=http")
+        sweeping = asyncio.create_task(site.sweep())
+        # One that goes on judging the monitor waits for it; the others are done with it.
+        await asyncio.wait([sweeping], timeout=0.5 if change == "edited" else 60)
+    await sweeping
+    await site.sweep()
+    reasons = {"deleted": "rule_deleted", "disabled": "rule_disabled", "edited": "not_met", "deselecting": "deselected"}
+    assert await site.alerts() == [("resolved", reasons[change])]
+
+
+async def test_a_slow_reading_of_rules_takes_no_later_ones_away(site: AlertSite) -> None:
+    """Two units of work of one process read them at once, and the one that began earlier ends later."""
+    await site.rule("state == down", "first")
+    is_reading, may_go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(UnitOfWork):
+        def __init__(self, work: UnitOfWork) -> None:
+            self._work = work
+
+        async def fetch(self, statement: str, *parameters: object) -> Sequence[Any]:
+            rows = await self._work.fetch(statement, *parameters)
+            if "alert_rules" in statement:
+                is_reading.set()
+                await may_go_on.wait()
+            return rows
+
+    async with site.database.writing() as early, site.database.writing() as late:
+        book = site.alerting.book
+        reading = asyncio.create_task(book.refresh(Slow(early)))
+        await is_reading.wait()
+        second = await site.rule("state == down", "second")
+        assert await book.refresh(late)
+        may_go_on.set()
+        assert await reading
+        assert book.find_rule(second) is not None
