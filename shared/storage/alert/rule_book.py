@@ -46,9 +46,12 @@ class RuleBook:
         """
         rows = await work.fetch("select rules_version from alerting")
         version = rows[0].rules_version if rows else 0
-        if version != self._version:
+        known = self._version
+        if version != known:
             rules = await _read_rules(work) if rows else {}
-            self._rules, self._version = rules, version
+            # Another unit of work of this process may have read later ones meanwhile, and is about to judge by them.
+            if self._version == known or self._version is None or version > self._version:
+                self._rules, self._version = rules, version
         return bool(self._rules)
 
     def find_rule(self, rule_id: UUID) -> CompiledRule | None:
