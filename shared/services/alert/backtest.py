@@ -23,10 +23,10 @@ from shared.storage.sample.sample_reading import SampleWindow, coherent_reading,
 
 MAX_MONITORS = 1_000
 MAX_CHANGES = 200_000
-LIMITS = Limits(rows=300_000, chunks=10_000, samples=300_000)
-"""What one test reads: some fifteen seconds of judging, at 50 µs a sample."""
+LIMITS = Limits(rows=200_000, chunks=10_000, samples=200_000)
+"""What one test reads: some six seconds of judging, at 30 µs a sample."""
 READ_PATIENCE = timedelta(seconds=10)
-JUDGE_SECONDS = 30
+JUDGE_SECONDS = 45
 
 
 class TooMuch(StrEnum):

@@ -129,6 +129,17 @@ def test_a_pause_ends_what_is_open() -> None:
     assert alerts[0].reason is Reason.MONITOR_PAUSED
 
 
+def test_what_lasted_through_a_pause_is_no_silence() -> None:
+    """Samples are awaited anew from its end on."""
+    changes = [
+        StateChange(START, MonitorState.UP),
+        StateChange(START + 30 * SECOND, MonitorState.PAUSED),
+        StateChange(START + 600 * SECOND, MonitorState.PENDING),
+    ]
+    alerts = judge("absent(1m)", columns(100, 100, 100), *changes, seconds=700)
+    assert lives(alerts) == [(660, 660, None)]
+
+
 def test_silence_from_before_the_start_counts() -> None:
     """Nothing has come for longer than the rule allows, and the rule knows at once."""
     assert lives(judge("absent(1m)", columns(100), warm=300, seconds=400)) == [(300, 300, None)]
