@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.answers import Headers
 from api.entity_tags import etag_of, not_modified, tagged_json
-from api.monitor_answers import monitor_json, no_monitor, uptime_json
+from api.monitor_answers import MONITOR, monitor_json, uptime_json
 from api.schemas.monitors import MONITOR_SPEC
 from api.services import ApiServices, principal_of, services_of
 from api.validation import read_model, refuse_nul
@@ -53,7 +53,7 @@ async def find_status(services: ApiServices, monitor_id: UUID) -> MonitorStatus:
     async with services.context.database.transaction() as work:
         found = await MonitorStore(work).find_status(monitor_id, now=services.context.clock())
     if found is None:
-        raise no_monitor()
+        raise MONITOR.none_found()
     return found
 
 

@@ -11,7 +11,7 @@ from api import problem_kinds
 from api.openapi import problems, request_body
 from api.paging import json_response
 from api.problems import ProblemError, invalid_input, overloaded
-from api.rule_answers import no_rule
+from api.rule_answers import RULE
 from api.schemas.backtest import RULE_TEST, RuleTestBody, RuleTestView, rule_test_json
 from api.schemas.rules import RULES_PATH
 from api.services import ApiServices, principal_of, services_of
@@ -74,7 +74,7 @@ async def _rule_of(services: ApiServices, asked: RuleTestBody, *, by: str, now: 
     async with services.context.database.transaction() as work:
         rule = None if asked.rule_id is None else await RuleStore(work).find(asked.rule_id)
     if rule is None:
-        raise no_rule()
+        raise RULE.none_found()
     return rule
 
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.channel_answers import invalid_channel, no_channel
+from api.change_answers import invalid_document
+from api.channel_answers import CHANNEL
 from api.job_entry import JOBS_PATH, JobEntry
 from api.openapi import PREFER, problems, request_body
 from api.paging import json_response
@@ -49,7 +50,7 @@ async def try_channel(channel_id: UUID, request: Request) -> Response:
     services.admission.check(JobKind.NOTIFY)
     trial = await services.channel_trials.begin(channel_id)
     if trial is None:
-        raise no_channel()
+        raise CHANNEL.none_found()
     return await _answer(request, trial.job.job_id, notice_id=trial.notice_id)
 
 
@@ -69,7 +70,7 @@ async def try_spec(request: Request) -> Response:
     try:
         job = services.channel_trials.job_for(new_spec(document), services.job_secrets, principal_id=by)
     except (ValidationError, WrongPlaceError) as error:
-        raise invalid_channel(error) from None
+        raise invalid_document(error) from None
     except NoSecretKeyError as error:
         raise no_secret_key(error) from None
     result = await services.context.submission.submit(Submission(job))

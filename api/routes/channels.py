@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api.answers import Headers, no_content
-from api.channel_answers import refusal_of, show_channel
+from api.answers import no_content
+from api.change_answers import headers_of, status_of
+from api.channel_answers import CHANNEL, refusal_of, show_channel
 from api.entity_tags import versions_asked_for, versions_demanded
 from api.openapi import IF_MATCH_CHANNEL, IF_NONE_MATCH_CHANNEL, problems, request_body
 from api.paging import page_response, query_text
@@ -20,13 +21,13 @@ from api.services import principal_of, services_of
 from api.validation import read_json, read_model, refuse_nul
 from shared.domain.alert.channel_changes import (
     ChannelChange,
-    ChannelDone,
     CreateChannel,
     DeleteChannel,
     PatchChannel,
     PutChannel,
     SwitchChannel,
 )
+from shared.domain.change_results import Done
 from shared.storage.alert.channel_reading import ChannelFilter, ChannelReading
 
 router = APIRouter(tags=["channels"])
@@ -149,10 +150,10 @@ async def read_document(request: Request) -> dict[str, Any]:
     return cast(dict[str, Any], document)
 
 
-async def _change(request: Request, change: ChannelChange) -> ChannelDone:
+async def _change(request: Request, change: ChannelChange) -> Done:
     by = principal_of(request).principal_id
     result = await services_of(request).channels.change(change, by=by)
-    if not isinstance(result, ChannelDone):
+    if not isinstance(result, Done):
         raise refusal_of(result)
     return result
 
@@ -160,9 +161,4 @@ async def _change(request: Request, change: ChannelChange) -> ChannelDone:
 async def _answer(request: Request, change: ChannelChange) -> Response:
     """Carry a change out and show the channel."""
     done = await _change(request, change)
-    headers: Headers = []
-    if done.is_new:
-        headers.append((b"location", f"{CHANNELS_PATH}/{done.channel_id}".encode()))
-    if done.is_unchanged:
-        headers.append((b"tocsin-unchanged", b"true"))
-    return await show_channel(request, done.channel_id, status=201 if done.is_new else 200, headers=headers)
+    return await show_channel(request, done.item_id, status=status_of(done), headers=headers_of(done, CHANNEL))

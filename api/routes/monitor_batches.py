@@ -28,19 +28,15 @@ from api.schemas.monitor_changes import (
 )
 from api.services import principal_of, services_of
 from api.validation import MAX_ERRORS, read_model, refuse_nul
+from shared.domain.change_results import Changed, Deleted, Done, Made, Unchanged
 from shared.domain.monitor.monitor_changes import (
-    Changed,
-    ChangeResult,
     CreateMonitor,
-    Deleted,
     DeleteMonitor,
-    Done,
-    Made,
     MonitorChange,
+    MonitorResult,
     PatchMonitor,
     PauseMonitor,
     PutMonitor,
-    Unchanged,
 )
 from shared.services.monitor.monitors import ChangesRefusedError
 
@@ -144,7 +140,7 @@ async def _carry_out(request: Request, placed: Sequence[_Placed], *, is_atomic: 
     return {each.place: _told(each, result) for each, result in zip(placed, results, strict=True)}
 
 
-def _refusal_of_all(placed: Sequence[_Placed], results: Sequence[ChangeResult]) -> ProblemError:
+def _refusal_of_all(placed: Sequence[_Placed], results: Sequence[MonitorResult]) -> ProblemError:
     """Why a batch that is all or nothing was not carried out: every wrong place, else the first refusal."""
     refusals = [
         (each, refusal_of(result, prefix=each.pointer, monitor_prefix=each.monitor_pointer))
@@ -159,10 +155,10 @@ def _refusal_of_all(placed: Sequence[_Placed], results: Sequence[ChangeResult]) 
     return first
 
 
-def _told(placed: _Placed, result: ChangeResult) -> dict[str, Any]:
+def _told(placed: _Placed, result: MonitorResult) -> dict[str, Any]:
     match result:
         case Made():
-            told = {"status": 201, "result": "created", "location": f"{MONITORS_PATH}/{result.monitor_id}"}
+            told = {"status": 201, "result": "created", "location": f"{MONITORS_PATH}/{result.item_id}"}
         case Changed():
             told = {"status": 200, "result": "changed"}
         case Unchanged():
@@ -171,7 +167,7 @@ def _told(placed: _Placed, result: ChangeResult) -> dict[str, Any]:
             told = {"status": 204, "result": "deleted"}
         case _:
             return _refused(refusal_of(result, prefix=placed.pointer, monitor_prefix=placed.monitor_pointer))
-    return told | {"id": str(result.monitor_id)}
+    return told | {"id": str(result.item_id)}
 
 
 def _refused(problem: ProblemError) -> dict[str, Any]:

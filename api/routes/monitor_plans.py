@@ -16,7 +16,7 @@ from api.problems import ProblemError, invalid_input, no_secret_key
 from api.schemas.monitor_plans import APPLY, PLAN, MonitorPlanBody, MonitorPlanView, plan_json, read_wanted
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
-from shared.domain.monitor.monitor_changes import Done
+from shared.domain.change_results import Done
 from shared.domain.monitor.monitor_plans import MonitorPlan
 from shared.domain.monitor.monitors import MonitorSpec
 from shared.services.monitor.monitor_plans import MonitorPlans, PlanConflictError, PlanOutdatedError, WantedMonitorError

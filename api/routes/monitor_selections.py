@@ -14,7 +14,8 @@ from api.routes.monitors import filter_of
 from api.schemas.monitor_changes import SELECTION, MonitorSelectionBody, SelectionResultView
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
-from shared.domain.monitor.monitor_changes import Changed, Deleted, DeleteMonitor, MonitorChange, PauseMonitor
+from shared.domain.change_results import Changed, Deleted
+from shared.domain.monitor.monitor_changes import DeleteMonitor, MonitorChange, PauseMonitor
 from shared.storage.monitor.monitor_store import MonitorStore
 
 router = APIRouter(tags=["monitors"])

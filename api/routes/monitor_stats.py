@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.monitor_answers import MONITORS_PATH, no_monitor
+from api.monitor_answers import MONITOR, MONITORS_PATH
 from api.openapi import problems
 from api.paging import json_response, page_response, query_text
 from api.routes.stats import answer_to, plain_question_of
@@ -79,7 +79,7 @@ async def _series_of(services: ApiServices, monitor_id: UUID) -> SeriesInfo:
     async with services.context.database.transaction() as work:
         series = await ShownSampleStore(work).find_series(monitor_id)
     if series is None:
-        raise no_monitor()
+        raise MONITOR.none_found()
     return series
 
 

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api.answers import Headers, no_content
+from api.answers import no_content
+from api.change_answers import headers_of, status_of
 from api.entity_tags import versions_asked_for, versions_demanded
-from api.monitor_answers import MONITORS_PATH, monitor_json, refusal_of
+from api.monitor_answers import MONITOR, MONITORS_PATH, monitor_json, refusal_of
 from api.monitor_reading import read_spec, show
 from api.openapi import IF_MATCH_MONITOR, IF_NONE_MATCH_MONITOR, problems, request_body
 from api.paging import page_response, query_text
@@ -19,16 +20,14 @@ from api.schemas.monitors import MonitorDetailView, MonitorListQuery, MonitorPag
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
 from api.validation import read_json, refuse_nul
+from shared.domain.change_results import Done
 from shared.domain.monitor.monitor_changes import (
     CreateMonitor,
     DeleteMonitor,
-    Done,
-    Made,
     MonitorChange,
     PatchMonitor,
     PauseMonitor,
     PutMonitor,
-    Unchanged,
 )
 from shared.domain.monitor.selectors import parse_selector
 from shared.storage.monitor.monitor_filter import MonitorFilter
@@ -170,12 +169,7 @@ async def change_one(request: Request, change: MonitorChange) -> Done:
 async def _answer(request: Request, change: MonitorChange) -> Response:
     """Carry a change out and show the monitor."""
     done = await change_one(request, change)
-    headers: Headers = []
-    if isinstance(done, Made):
-        headers.append((b"location", f"{MONITORS_PATH}/{done.monitor_id}".encode()))
-    if isinstance(done, Unchanged):
-        headers.append((b"tocsin-unchanged", b"true"))
-    return await show(request, done.monitor_id, status=201 if isinstance(done, Made) else 200, headers=headers)
+    return await show(request, done.item_id, status=status_of(done), headers=headers_of(done, MONITOR))
 
 
 def _place_of(status: MonitorStatus) -> bytes:

@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from api.answers import Headers, no_content
+from api.answers import no_content
+from api.change_answers import headers_of, status_of
 from api.entity_tags import versions_asked_for, versions_demanded
 from api.openapi import IF_MATCH_RULE, IF_NONE_MATCH_RULE, problems, request_body
 from api.paging import json_response, page_response, query_text
 from api.problems import invalid_input, not_found
-from api.rule_answers import no_rule, refusal_of, show_rule
+from api.rule_answers import RULE, refusal_of, show_rule
 from api.schemas.queries import limit_of
 from api.schemas.rules import (
     RULES_PATH,
@@ -28,16 +29,9 @@ from api.schemas.rules import (
 )
 from api.services import principal_of, services_of
 from api.validation import read_json, read_model, refuse_nul
-from shared.domain.alert.rule_changes import (
-    CreateRule,
-    DeleteRule,
-    PatchRule,
-    PutRule,
-    ReplaceRule,
-    RuleChange,
-    RuleDone,
-)
+from shared.domain.alert.rule_changes import CreateRule, DeleteRule, PatchRule, PutRule, ReplaceRule, RuleChange
 from shared.domain.alert.rule_documents import RULE_DOCUMENT, RuleDocument
+from shared.domain.change_results import Done
 from shared.storage.alert.rule_reading import RuleFilter, RuleReading
 from shared.storage.alert.rule_store import RuleStore
 
@@ -162,7 +156,7 @@ async def list_versions(rule_id: UUID, query: Annotated[RuleVersionListQuery, Qu
         rule = await RuleStore(work).find(rule_id)
         found = await RuleReading(work).list_versions(rule_id, before=before, limit=limit + 1)
     if rule is None:
-        raise no_rule()
+        raise RULE.none_found()
     page, next_cursor = services.cursors.cut(
         found, limit, place=lambda version: str(version.version).encode(), query=filters
     )
@@ -199,10 +193,10 @@ async def read_rule(request: Request) -> RuleDocument:
     return document
 
 
-async def _change(request: Request, change: RuleChange) -> RuleDone:
+async def _change(request: Request, change: RuleChange) -> Done:
     by = principal_of(request).principal_id
     result = await services_of(request).rules.change(change, by=by)
-    if not isinstance(result, RuleDone):
+    if not isinstance(result, Done):
         raise refusal_of(result)
     return result
 
@@ -210,9 +204,4 @@ async def _change(request: Request, change: RuleChange) -> RuleDone:
 async def _answer(request: Request, change: RuleChange) -> Response:
     """Carry a change out and show the rule."""
     done = await _change(request, change)
-    headers: Headers = []
-    if done.is_new:
-        headers.append((b"location", f"{RULES_PATH}/{done.rule_id}".encode()))
-    if done.is_unchanged:
-        headers.append((b"tocsin-unchanged", b"true"))
-    return await show_rule(request, done.rule_id, status=201 if done.is_new else 200, headers=headers)
+    return await show_rule(request, done.item_id, status=status_of(done), headers=headers_of(done, RULE))

@@ -16,15 +16,12 @@ from uuid_utils.compat import uuid7
 
 from chaos.slot_records import read_watched
 from chaos.slots import reckon_slots
+from shared.domain.change_results import Deleted, Done, Made, UnknownId
 from shared.domain.monitor.monitor_changes import (
-    ChangeResult,
     CreateMonitor,
-    Deleted,
     DeleteMonitor,
-    Done,
-    Made,
     MonitorChange,
-    MonitorUnknown,
+    MonitorResult,
     NamedTwice,
     PatchMonitor,
     PauseMonitor,
@@ -69,7 +66,7 @@ class Walk:
         self.random = random.Random(seed)
         self.monitors = Monitors(world.database, Vault(), quiet_alerting(), tell=lambda _: None)
         self.ids: list[UUID] = []
-        self.results: list[ChangeResult] = []
+        self.results: list[MonitorResult] = []
 
     async def make(self, count: int) -> None:
         """Make some; their intervals stay, so that the auditor knows their slots."""
@@ -85,8 +82,8 @@ class Walk:
     async def _change(self, changes: list[MonitorChange]) -> None:
         results = await self.monitors.change(changes, by="tests")
         self.results += results
-        gone = {result.monitor_id for result in results if isinstance(result, Deleted)}
-        made = [result.monitor_id for result in results if isinstance(result, Made)]
+        gone = {result.item_id for result in results if isinstance(result, Deleted)}
+        made = [result.item_id for result in results if isinstance(result, Made)]
         self.ids = [each for each in self.ids if each not in gone] + made
 
     def _drawn(self) -> MonitorChange:
@@ -135,7 +132,7 @@ async def test_monitors_are_changed_while_they_are_looked_at(fresh_database_url:
             for turn in range(TURNS, TURNS + 5):
                 await world.pass_to(BEGIN + turn * SECOND)
         assert [line for line in lines if line["log_level"] in {"error", "critical"}] == []
-        assert {type(each) for each in walk.results if not isinstance(each, Done)} <= {MonitorUnknown, NamedTwice}
+        assert {type(each) for each in walk.results if not isinstance(each, Done)} <= {UnknownId, NamedTwice}
         assert await world.rows(ORPHANS) == []
         assert await world.rows(INCONSISTENT) == []
         connection = await asyncpg.connect(fresh_database_url, timeout=10)

@@ -13,9 +13,10 @@ from quiet_alerting import quiet_alerting
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from shared.domain.change_results import Changed
 from shared.domain.heartbeat.ping_delivery import Delivery, Door, PingAddress, PingAnswer
 from shared.domain.heartbeat.pings import PingKind
-from shared.domain.monitor.monitor_changes import Changed, CreateMonitor, MonitorChange, PatchMonitor, PauseMonitor
+from shared.domain.monitor.monitor_changes import CreateMonitor, MonitorChange, PatchMonitor, PauseMonitor
 from shared.domain.monitor.slots import Gap, GapReason
 from shared.domain.monitor.standing import MonitorState, Standing, StateChange
 from shared.services.heartbeat.heartbeats import Heartbeats

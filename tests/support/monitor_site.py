@@ -7,8 +7,9 @@ from uuid import UUID
 from quiet_alerting import quiet_alerting
 from uuid_utils.compat import uuid7
 
+from shared.domain.change_results import Made
 from shared.domain.live import LiveEvent
-from shared.domain.monitor.monitor_changes import ChangeResult, CreateMonitor, Made, MonitorChange
+from shared.domain.monitor.monitor_changes import CreateMonitor, MonitorChange, MonitorResult
 from shared.domain.monitor.monitors import MonitorSpec
 from shared.domain.monitor.standing import Standing, StateChange
 from shared.services.monitor.monitors import Monitors
@@ -25,7 +26,7 @@ class Site:
         self.told: list[LiveEvent] = []
         self.monitors = Monitors(database, Vault([new_key()]), quiet_alerting(), tell=self.told.extend)
 
-    async def change(self, *changes: MonitorChange, is_atomic: bool = False) -> list[ChangeResult]:
+    async def change(self, *changes: MonitorChange, is_atomic: bool = False) -> list[MonitorResult]:
         """What the changes come to."""
         return await self.monitors.change(changes, by="tests", is_atomic=is_atomic)
 
@@ -33,7 +34,7 @@ class Site:
         """Monitors with these names."""
         results = await self.change(*(CreateMonitor(uuid7(), spec(name, **fields)) for name in names))
         assert all(isinstance(result, Made) for result in results)
-        return [result.monitor_id for result in results if isinstance(result, Made)]
+        return [result.item_id for result in results if isinstance(result, Made)]
 
     async def rows(self, statement: str, *parameters: object) -> Sequence[Any]:
         """What the database says."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.domain.alert.channels import ChannelOptions, KeptChannel
+from shared.domain.change_results import CannotSeal, Done, NotDone
 from shared.domain.monitor.target_documents import WrongPlaceError
 
 
@@ -87,34 +88,6 @@ ChannelChange = CreateChannel | PutChannel | PatchChannel | SwitchChannel | Dele
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelDone:
-    """The channel is as it was asked to be."""
-
-    channel_id: UUID
-    is_new: bool = False
-    is_unchanged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelUnknown:
-    """There is no such channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelNameTaken:
-    """Another channel has this name."""
-
-    holder_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelVersionDiffers:
-    """The channel is not of a version it was asked to be of."""
-
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class NamingRule:
     """A rule that names a channel."""
 
@@ -130,31 +103,11 @@ class ChannelInUse:
 
 
 @dataclass(frozen=True, slots=True)
-class TooManyChannels:
-    """There would be more than `MAX_CHANNELS`."""
-
-
-@dataclass(frozen=True, slots=True)
 class InvalidChannel:
     """It would be no channel; the error says where."""
 
     error: ValidationError | WrongPlaceError
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelNotSealed:
-    """There are secrets and no key, or not the key that sealed what is kept; `message` says what to set."""
-
-    message: str
-
-
-ChannelNotDone = (
-    ChannelUnknown
-    | ChannelNameTaken
-    | ChannelVersionDiffers
-    | ChannelInUse
-    | TooManyChannels
-    | InvalidChannel
-    | ChannelNotSealed
-)
-ChannelResult = ChannelDone | ChannelNotDone
+ChannelNotDone = NotDone | CannotSeal | ChannelInUse | InvalidChannel
+ChannelResult = Done | ChannelNotDone

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.domain.alert.rule_documents import RuleDocument, RuleMistake
+from shared.domain.change_results import Done, NotDone
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +57,11 @@ RuleChange = CreateRule | PutRule | ReplaceRule | PatchRule | DeleteRule
 
 
 @dataclass(frozen=True, slots=True)
-class RuleDone:
-    """The rule is as it was asked to be."""
-
-    rule_id: UUID
-    is_new: bool = False
-    is_unchanged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RuleUnknown:
-    """There is no such rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleNameTaken:
-    """Another rule has this name."""
-
-    holder_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVersionDiffers:
-    """The rule is not of a version it was asked to be of."""
-
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class TooManyRules:
-    """There would be more than `MAX_RULES`."""
-
-
-@dataclass(frozen=True, slots=True)
 class InvalidRule:
     """It would be no rule, or none that could judge; what is wrong says where."""
 
     error: ValidationError | tuple[RuleMistake, ...]
 
 
-RuleNotDone = RuleUnknown | RuleNameTaken | RuleVersionDiffers | TooManyRules | InvalidRule
-RuleResult = RuleDone | RuleNotDone
+RuleNotDone = NotDone | InvalidRule
+RuleResult = Done | RuleNotDone

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from shared.domain.change_results import CannotSeal, Done, NotDone
 from shared.domain.monitor.monitors import Monitor, MonitorSpec
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.monitor.target_documents import WrongPlaceError
@@ -111,63 +112,8 @@ MonitorChange = CreateMonitor | PutMonitor | PatchMonitor | ReplaceMonitor | Pau
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """There is a new monitor."""
-
-    monitor_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The monitor is another one now."""
-
-    monitor_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The monitor was as it should be; nothing was written."""
-
-    monitor_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """The monitor is gone."""
-
-    monitor_id: UUID
-
-
-Done = Made | Changed | Unchanged | Deleted
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorUnknown:
-    """There is no such monitor."""
-
-
-@dataclass(frozen=True, slots=True)
-class NameTaken:
-    """Another monitor has this name in this group."""
-
-    holder_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class VersionDiffers:
-    """The monitor is not of a version it was asked to be of."""
-
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class NamedTwice:
     """An earlier change of the batch names the same monitor."""
-
-
-@dataclass(frozen=True, slots=True)
-class TooManyMonitors:
-    """There would be more than `MAX_MONITORS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +123,5 @@ class InvalidMonitor:
     error: ValidationError | WrongPlaceError
 
 
-@dataclass(frozen=True, slots=True)
-class CannotSeal:
-    """There are secrets and no key, or not the key that sealed what is kept; `message` says what to set."""
-
-    message: str
-
-
-NotDone = MonitorUnknown | NameTaken | VersionDiffers | NamedTwice | TooManyMonitors | InvalidMonitor | CannotSeal
-ChangeResult = Done | NotDone
+MonitorNotDone = NotDone | CannotSeal | NamedTwice | InvalidMonitor
+MonitorResult = Done | MonitorNotDone

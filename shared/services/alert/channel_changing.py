@@ -5,23 +5,28 @@ from uuid import UUID
 
 from shared.domain.alert.channel_changes import (
     ChannelChange,
-    ChannelDone,
     ChannelInUse,
-    ChannelNameTaken,
     ChannelResult,
-    ChannelUnknown,
-    ChannelVersionDiffers,
     CreateChannel,
     DeleteChannel,
     PatchChannel,
     PutChannel,
     StoredChannel,
     SwitchChannel,
-    TooManyChannels,
 )
 from shared.domain.alert.channel_health import ChannelState
 from shared.domain.alert.channel_specs import ChannelSpec
 from shared.domain.alert.channels import MAX_CHANNELS, limit_key_of, limit_of_channel
+from shared.domain.change_results import (
+    Changed,
+    Deleted,
+    Made,
+    NameTaken,
+    TooMany,
+    Unchanged,
+    UnknownId,
+    VersionDiffers,
+)
 from shared.domain.live import ChannelTold, LiveEvent
 from shared.services.alert.channel_configs import draft_of, kept_spec, new_spec, patched_spec, written_spec
 from shared.storage.alert.channel_store import ChannelStore
@@ -62,7 +67,7 @@ class ChannelChanging:
                 return await self._put(change)
             case PatchChannel() | SwitchChannel() | DeleteChannel():
                 stored = await self._store.lock(change.channel_id)
-                return ChannelUnknown() if stored is None else await self._change(stored, change)
+                return UnknownId() if stored is None else await self._change(stored, change)
             case _:
                 assert_never(change)
 
@@ -73,7 +78,7 @@ class ChannelChanging:
             return await self._switch(stored, change)
         version = stored.channel.version
         if change.versions is not None and version not in change.versions:
-            return ChannelVersionDiffers(version)
+            return VersionDiffers(version)
         if isinstance(change, DeleteChannel):
             return await self._delete(stored)
         kept = kept_spec(stored, self._vault)
@@ -82,16 +87,16 @@ class ChannelChanging:
     async def _create(self, channel_id: UUID, spec: ChannelSpec) -> ChannelResult:
         holder_id = await self._store.find_id(spec.name)
         if holder_id is not None:
-            return ChannelNameTaken(holder_id)
+            return NameTaken(holder_id)
         return await self._insert(channel_id, spec)
 
     async def _insert(self, channel_id: UUID, spec: ChannelSpec) -> ChannelResult:
         if await self._store.count() >= MAX_CHANNELS:
-            return TooManyChannels()
+            return TooMany()
         if not await self._store.insert(draft_of(channel_id, spec, self._vault), by=self._by):
             raise NameTakenMeanwhileError
         await self._keep_limit(channel_id, spec)
-        return ChannelDone(channel_id, is_new=True)
+        return Made(channel_id)
 
     async def _put(self, change: PutChannel) -> ChannelResult:
         name = change.document.get("name")
@@ -107,29 +112,29 @@ class ChannelChanging:
     async def _write(self, stored: StoredChannel, kept: ChannelSpec, spec: ChannelSpec) -> ChannelResult:
         channel_id = stored.channel.channel_id
         if spec == kept:
-            return ChannelDone(channel_id, is_unchanged=True)
+            return Unchanged(channel_id)
         if spec.name != kept.name:
             rules = await self._store.list_naming(kept.name, limit=NAMED_RULES + 1)
             if rules:
                 return ChannelInUse(tuple(rules))
             holder_id = await self._store.find_id(spec.name)
             if holder_id is not None:
-                return ChannelNameTaken(holder_id)
+                return NameTaken(holder_id)
         if not await self._store.update(draft_of(channel_id, spec, self._vault)):
             raise NameTakenMeanwhileError
         if spec.options.rate_limit != kept.options.rate_limit:
             await self._keep_limit(channel_id, spec)
-        return ChannelDone(channel_id)
+        return Changed(channel_id)
 
     async def _switch(self, stored: StoredChannel, change: SwitchChannel) -> ChannelResult:
         channel = stored.channel
         is_enabled = channel.disabled_at is None
         if is_enabled == change.is_enabled and (is_enabled or change.reason == channel.disabled_reason):
-            return ChannelDone(channel.channel_id, is_unchanged=True)
+            return Unchanged(channel.channel_id)
         at = await self._store.switch(channel.channel_id, is_enabled=change.is_enabled, reason=change.reason)
         state = ChannelState.WORKING if change.is_enabled else ChannelState.DISABLED
         self.told.append(ChannelTold(channel.channel_id, state, at, channel.name, change.reason))
-        return ChannelDone(channel.channel_id)
+        return Changed(channel.channel_id)
 
     async def _delete(self, stored: StoredChannel) -> ChannelResult:
         channel = stored.channel
@@ -138,7 +143,7 @@ class ChannelChanging:
             return ChannelInUse(tuple(rules))
         await self._store.mark_deleted(channel.channel_id)
         await self._limits.delete(limit_key_of(channel.channel_id))
-        return ChannelDone(channel.channel_id)
+        return Deleted(channel.channel_id)
 
     async def _keep_limit(self, channel_id: UUID, spec: ChannelSpec) -> None:
         limit = limit_of_channel(channel_id, spec.options)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
-from shared.domain.alert.channel_changes import ChannelChange, ChannelNotSealed, ChannelResult, InvalidChannel
+from shared.domain.alert.channel_changes import ChannelChange, ChannelResult, InvalidChannel
 from shared.domain.alert.channel_health import ChannelState
+from shared.domain.change_results import CannotSeal
 from shared.domain.live import LiveEvent
 from shared.domain.monitor.target_documents import WrongPlaceError
 from shared.services.alert.channel_changing import ChannelChanging, NameTakenMeanwhileError
@@ -58,6 +59,6 @@ class Channels:
         except (ValidationError, WrongPlaceError) as error:
             return InvalidChannel(error)
         except (NoSecretKeyError, UnreadableSecretError) as error:
-            return ChannelNotSealed(str(error))
+            return CannotSeal(str(error))
         self._tell(changing.told)
         return result

@@ -17,12 +17,7 @@ from shared.domain.alert.rule_changes import (
     PutRule,
     ReplaceRule,
     RuleChange,
-    RuleDone,
-    RuleNameTaken,
     RuleResult,
-    RuleUnknown,
-    RuleVersionDiffers,
-    TooManyRules,
 )
 from shared.domain.alert.rule_documents import (
     RULE_DOCUMENT,
@@ -34,6 +29,16 @@ from shared.domain.alert.rule_documents import (
     patched_document,
 )
 from shared.domain.alert.rules import MAX_RULES, Rule, RuleSpec
+from shared.domain.change_results import (
+    Changed,
+    Deleted,
+    Made,
+    NameTaken,
+    TooMany,
+    Unchanged,
+    UnknownId,
+    VersionDiffers,
+)
 from shared.storage.alert.channel_store import ChannelStore
 from shared.storage.alert.rule_reading import RuleReading
 from shared.storage.alert.rule_store import RuleStore
@@ -103,13 +108,13 @@ class _Changing:
                 return await self._write(rule, change.document)
             case ReplaceRule() | PatchRule() | DeleteRule():
                 rule = await self._store.find(change.rule_id)
-                return RuleUnknown() if rule is None else await self._change(rule, change)
+                return UnknownId() if rule is None else await self._change(rule, change)
             case _:
                 assert_never(change)
 
     async def _change(self, rule: Rule, change: ReplaceRule | PatchRule | DeleteRule) -> RuleResult:
         if change.versions is not None and rule.version not in change.versions:
-            return RuleVersionDiffers(rule.version)
+            return VersionDiffers(rule.version)
         match change:
             case ReplaceRule():
                 return await self._write(rule, change.document)
@@ -117,27 +122,27 @@ class _Changing:
                 return await self._write(rule, _patched(rule.spec, change))
             case DeleteRule():
                 await self._store.mark_deleted(rule.rule_id)
-                return RuleDone(rule.rule_id)
+                return Deleted(rule.rule_id)
             case _:
                 assert_never(change)
 
     async def _create(self, rule_id: UUID, document: RuleDocument) -> RuleResult:
         holder = await self._store.find_named(document.name)
         if holder is not None:
-            return RuleNameTaken(holder.rule_id)
+            return NameTaken(holder.rule_id)
         if await self._store.count() >= MAX_RULES:
-            return TooManyRules()
+            return TooMany()
         await self._store.insert(rule_id, await self._checked(document), by=self._by)
-        return RuleDone(rule_id, is_new=True)
+        return Made(rule_id)
 
     async def _write(self, rule: Rule, document: RuleDocument) -> RuleResult:
         spec = await self._checked(document)
         if document_of(spec) == document_of(rule.spec):
-            return RuleDone(rule.rule_id, is_unchanged=True)
+            return Unchanged(rule.rule_id)
         if spec.name != rule.spec.name and (holder := await self._store.find_named(spec.name)) is not None:
-            return RuleNameTaken(holder.rule_id)
+            return NameTaken(holder.rule_id)
         await self._store.update(rule.rule_id, spec, by=self._by)
-        return RuleDone(rule.rule_id)
+        return Changed(rule.rule_id)
 
     async def _checked(self, document: RuleDocument) -> RuleSpec:
         """The rule that a document says, if it can judge and all whom it is to tell are there, and stay there."""

@@ -7,13 +7,7 @@ from uuid import UUID
 
 from shared.domain.heartbeat.heartbeats import HeartbeatTarget
 from shared.domain.live import StateTold
-from shared.domain.monitor.monitor_changes import (
-    MAX_MONITORS,
-    CreateMonitor,
-    MonitorChange,
-    MonitorDraft,
-    PutMonitor,
-)
+from shared.domain.monitor.monitor_changes import MAX_MONITORS, CreateMonitor, MonitorChange, MonitorDraft, PutMonitor
 from shared.domain.monitor.pauses import gap_before
 from shared.domain.monitor.standing import fold_schedule, patience_of
 from shared.services.monitor.monitor_decisions import Decisions

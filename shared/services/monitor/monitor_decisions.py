@@ -8,29 +8,31 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.domain.heartbeat.heartbeats import HeartbeatTarget
-from shared.domain.monitor.monitor_changes import (
+from shared.domain.change_results import (
     CannotSeal,
     Changed,
-    ChangeResult,
-    CreateMonitor,
     Deleted,
+    Made,
+    NameTaken,
+    TooMany,
+    Unchanged,
+    UnknownId,
+    VersionDiffers,
+)
+from shared.domain.heartbeat.heartbeats import HeartbeatTarget
+from shared.domain.monitor.monitor_changes import (
+    CreateMonitor,
     DeleteMonitor,
     InvalidMonitor,
     KeptMonitor,
-    Made,
     MonitorChange,
     MonitorDraft,
-    MonitorUnknown,
+    MonitorResult,
     NamedTwice,
-    NameTaken,
     PatchMonitor,
     PauseMonitor,
     PutMonitor,
     ReplaceMonitor,
-    TooManyMonitors,
-    Unchanged,
-    VersionDiffers,
 )
 from shared.domain.monitor.monitors import DEFAULT_INTERVAL, MonitorSpec
 from shared.domain.monitor.schedules import Schedule
@@ -58,7 +60,7 @@ class Decisions:
         self._vault = vault
         self._room = room
         self._named: set[UUID | Name] = set()
-        self.results: list[ChangeResult] = []
+        self.results: list[MonitorResult] = []
         self.inserts: list[MonitorDraft] = []
         self.updates: list[MonitorDraft] = []
         self.deletes: list[UUID] = []
@@ -71,7 +73,7 @@ class Decisions:
     def renamed(self) -> list[UUID]:
         """The monitors that get another name."""
         results = [self.results[place] for place in self.renames.values()]
-        return [result.monitor_id for result in results if isinstance(result, Changed)]
+        return [result.item_id for result in results if isinstance(result, Changed)]
 
     @property
     def unsettled(self) -> set[UUID]:
@@ -97,13 +99,13 @@ class Decisions:
         for name, holder_id in holders.items():
             place = self.renames[name]
             changed = self.results[place]
-            if isinstance(changed, Changed) and changed.monitor_id != holder_id and holder_id not in self.deletes:
+            if isinstance(changed, Changed) and changed.item_id != holder_id and holder_id not in self.deletes:
                 self.results[place] = NameTaken(holder_id)
-                self.updates = [draft for draft in self.updates if draft.monitor_id != changed.monitor_id]
-                self.schedules.pop(changed.monitor_id, None)
-                self.pausing.pop(changed.monitor_id, None)
+                self.updates = [draft for draft in self.updates if draft.monitor_id != changed.item_id]
+                self.schedules.pop(changed.item_id, None)
+                self.pausing.pop(changed.item_id, None)
 
-    def _decide(self, change: MonitorChange) -> ChangeResult:
+    def _decide(self, change: MonitorChange) -> MonitorResult:
         match change:
             case CreateMonitor():
                 return self._create(change.monitor_id, change.spec, change.owner)
@@ -111,13 +113,13 @@ class Decisions:
                 return self._put(change)
             case PatchMonitor() | ReplaceMonitor() | PauseMonitor() | DeleteMonitor():
                 kept = self.held.get(change.monitor_id)
-                return MonitorUnknown() if kept is None else self._decide_of(kept, change)
+                return UnknownId() if kept is None else self._decide_of(kept, change)
             case _:
                 assert_never(change)
 
     def _decide_of(
         self, kept: KeptMonitor, change: PatchMonitor | ReplaceMonitor | PauseMonitor | DeleteMonitor
-    ) -> ChangeResult:
+    ) -> MonitorResult:
         monitor = kept.monitor
         if monitor.monitor_id in self._named:
             return NamedTwice()
@@ -138,7 +140,7 @@ class Decisions:
             case _:
                 assert_never(change)
 
-    def _create(self, monitor_id: UUID, spec: MonitorSpec, owner: str | None = None) -> ChangeResult:
+    def _create(self, monitor_id: UUID, spec: MonitorSpec, owner: str | None = None) -> MonitorResult:
         name = (spec.group, spec.name)
         if name in self._named:
             return NamedTwice()
@@ -146,13 +148,13 @@ class Decisions:
         if holder_id is not None and holder_id not in self.deletes:
             return NameTaken(holder_id)
         if len(self.inserts) >= self._room:
-            return TooManyMonitors()
+            return TooMany()
         check_unmasked(spec.target)
         self.inserts.append(MonitorDraft(monitor_id, spec, prepare_target(spec.target, self._vault), owner))
         self._named.add(name)
         return Made(monitor_id)
 
-    def _put(self, change: PutMonitor) -> ChangeResult:
+    def _put(self, change: PutMonitor) -> MonitorResult:
         holder_id = self._holders.get((change.spec.group, change.spec.name))
         if holder_id is None or holder_id in self.deletes:
             return self._create(change.monitor_id, change.spec)
@@ -163,7 +165,7 @@ class Decisions:
             return NamedTwice()
         return self._write(kept, written_spec(change.spec, kept, self._vault), owner=kept.monitor.owner)
 
-    def _write(self, kept: KeptMonitor, spec: MonitorSpec, *, owner: str | None) -> ChangeResult:
+    def _write(self, kept: KeptMonitor, spec: MonitorSpec, *, owner: str | None) -> MonitorResult:
         """Make the monitor what the spec says; one that says nothing of `paused` leaves it as it is."""
         monitor = kept.monitor
         is_paused = monitor.paused_at is not None
@@ -190,7 +192,7 @@ class Decisions:
             self.schedules[monitor.monitor_id] = schedule
         return Changed(monitor.monitor_id)
 
-    def _pause(self, kept: KeptMonitor, *, is_paused: bool) -> ChangeResult:
+    def _pause(self, kept: KeptMonitor, *, is_paused: bool) -> MonitorResult:
         monitor = kept.monitor
         self._named.add(monitor.monitor_id)
         if is_paused == (monitor.paused_at is not None):

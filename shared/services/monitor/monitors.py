@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from shared.domain.change_results import Done
 from shared.domain.live import LiveEvent
-from shared.domain.monitor.monitor_changes import ChangeResult, Done, KeptMonitor, MonitorChange
+from shared.domain.monitor.monitor_changes import KeptMonitor, MonitorChange, MonitorResult
 from shared.services.alert.alerting import Alerting
 from shared.services.monitor.monitor_batch import decide_all, write_all
 from shared.storage.alert.standing_lock import lock_standings
@@ -21,7 +22,7 @@ PAGE = 200
 class ChangesRefusedError(Exception):
     """One of a batch that is all or nothing was refused, and nothing was changed; `results` tells of each."""
 
-    def __init__(self, results: Sequence[ChangeResult]) -> None:
+    def __init__(self, results: Sequence[MonitorResult]) -> None:
         super().__init__("one of the changes was refused")
         self.results = results
 
@@ -37,7 +38,9 @@ class Monitors:
         self._tell = tell
         self._vault = vault
 
-    async def change(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool = False) -> list[ChangeResult]:
+    async def change(
+        self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool = False
+    ) -> list[MonitorResult]:
         """Carry the changes out that nothing forbids; the results are in their order. What is not done changed nothing.
 
         Changes of one batch name different monitors. A deletion frees its name for the changes behind it.
@@ -53,7 +56,7 @@ class Monitors:
                 continue
         return await self._try(changes, by=by, is_atomic=is_atomic)
 
-    async def _try(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool) -> list[ChangeResult]:
+    async def _try(self, changes: Sequence[MonitorChange], *, by: str, is_atomic: bool) -> list[MonitorResult]:
         async with self._database.transaction() as work:
             decisions = await decide_all(work, changes, self._vault)
             if is_atomic and not all(isinstance(result, Done) for result in decisions.results):
@@ -79,7 +82,7 @@ class Monitors:
                 found |= {_name_of(kept): kept for kept in await store.list_named(others[first : first + PAGE])}
         return found
 
-    async def apply_changes(self, changes: Sequence[MonitorChange], *, by: str) -> list[ChangeResult]:
+    async def apply_changes(self, changes: Sequence[MonitorChange], *, by: str) -> list[MonitorResult]:
         """Carry all changes out in one transaction, or none.
 
         Raises:

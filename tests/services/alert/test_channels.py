@@ -8,16 +8,8 @@ import pytest
 from secret_keys import VAULT
 from uuid_utils.compat import uuid7
 
-from shared.domain.alert.channel_changes import (
-    ChannelDone,
-    ChannelInUse,
-    ChannelNameTaken,
-    ChannelVersionDiffers,
-    CreateChannel,
-    DeleteChannel,
-    PatchChannel,
-    PutChannel,
-)
+from shared.domain.alert.channel_changes import ChannelInUse, CreateChannel, DeleteChannel, PatchChannel, PutChannel
+from shared.domain.change_results import Changed, Done, Made, NameTaken, Unchanged, VersionDiffers
 from shared.services.alert.channels import Channels
 from shared.storage.alert.channel_store import ChannelStore
 from shared.storage.database import Database
@@ -44,25 +36,25 @@ async def until_somebody_waits(database: Database) -> None:
 async def test_of_those_who_make_a_name_at_once_one_does(channels: Channels) -> None:
     """The others are told who did; with PUT all of them mean the one channel."""
     results = await asyncio.gather(*(channels.change(CreateChannel(uuid7(), MAIL), by="ann") for _ in range(5)))
-    (made,) = [result for result in results if isinstance(result, ChannelDone)]
-    assert [result for result in results if result != made] == [ChannelNameTaken(made.channel_id)] * 4
+    (made,) = [result for result in results if isinstance(result, Done)]
+    assert [result for result in results if result != made] == [NameTaken(made.item_id)] * 4
     other = MAIL | {"name": "dev"}
     puts = await asyncio.gather(*(channels.change(PutChannel(uuid7(), other), by="ann") for _ in range(5)))
-    done = [each for each in puts if isinstance(each, ChannelDone)]
-    assert len({each.channel_id for each in done}) == 1
-    assert sorted(each.is_new for each in done) == [False] * 4 + [True]
+    done = [each for each in puts if isinstance(each, Done)]
+    assert len({each.item_id for each in done}) == 1
+    assert sorted(map(type, done), key=str) == [Made, *[Unchanged] * 4]
 
 
 async def test_of_two_who_change_one_version_one_does(channels: Channels) -> None:
     """The other is told the version that there is now."""
     made = await channels.change(CreateChannel(uuid7(), MAIL), by="ann")
-    assert isinstance(made, ChannelDone)
+    assert isinstance(made, Done)
     patches = [{"group_wait": "1s"}, {"group_wait": "2s"}]
     results = await asyncio.gather(
-        *(channels.change(PatchChannel(made.channel_id, patch, frozenset({1})), by="ann") for patch in patches)
+        *(channels.change(PatchChannel(made.item_id, patch, frozenset({1})), by="ann") for patch in patches)
     )
-    assert sorted(map(type, results), key=str) == [ChannelDone, ChannelVersionDiffers]
-    assert ChannelVersionDiffers(2) in results
+    assert sorted(map(type, results), key=str) == [Changed, VersionDiffers]
+    assert VersionDiffers(2) in results
 
 
 @pytest.mark.parametrize("named", [["ops"], []])
@@ -71,10 +63,10 @@ async def test_a_channel_that_a_rule_is_about_to_name_waits_to_be_deleted(
 ) -> None:
     """Whoever writes the rule holds the name; what comes of it decides."""
     made = await channels.change(CreateChannel(uuid7(), MAIL), by="ann")
-    assert isinstance(made, ChannelDone)
+    assert isinstance(made, Done)
     async with database.transaction() as work:
         assert await ChannelStore(work).hold_names(["ops", "nobody"]) == {"ops"}
-        deleting = asyncio.create_task(channels.change(DeleteChannel(made.channel_id), by="ann"))
+        deleting = asyncio.create_task(channels.change(DeleteChannel(made.item_id), by="ann"))
         await until_somebody_waits(database)
         await work.run(
             "insert into alert_rules (rule_id, name, spec, created_by) values ($1, 'slow', $2::text::jsonb, 'ann')",
@@ -82,6 +74,6 @@ async def test_a_channel_that_a_rule_is_about_to_name_waits_to_be_deleted(
             msgspec.json.encode({"channels": named}).decode(),
         )
     result = await deleting
-    assert isinstance(result, ChannelInUse if named else ChannelDone)
+    assert isinstance(result, ChannelInUse if named else Done)
     async with database.transaction() as work:
         assert await ChannelStore(work).hold_names(["ops"]) == set(named)

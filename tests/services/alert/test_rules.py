@@ -8,9 +8,10 @@ import pytest
 from secret_keys import VAULT
 from uuid_utils.compat import uuid7
 
-from shared.domain.alert.channel_changes import ChannelDone, ChannelInUse, CreateChannel, DeleteChannel
-from shared.domain.alert.rule_changes import CreateRule, InvalidRule, PutRule, RuleDone, RuleNameTaken, TooManyRules
+from shared.domain.alert.channel_changes import ChannelInUse, CreateChannel, DeleteChannel
+from shared.domain.alert.rule_changes import CreateRule, InvalidRule, PutRule
 from shared.domain.alert.rule_documents import RuleDocument
+from shared.domain.change_results import Deleted, Done, Made, NameTaken, TooMany
 from shared.services.alert import rules as rule_service
 from shared.services.alert.channels import Channels
 from shared.services.alert.rules import Rules
@@ -30,10 +31,10 @@ async def test_of_many_that_make_one_rule_one_does(database: Database) -> None:
         *(rules.change(CreateRule(uuid7(), _document("down")), by="tests") for _ in range(5)),
         *(rules.change(PutRule(uuid7(), _document("down")), by="tests") for _ in range(5)),
     )
-    made = [result.rule_id for result in results if isinstance(result, RuleDone) and result.is_new]
+    made = [result.item_id for result in results if isinstance(result, Made)]
     assert len(made) == 1
-    others = {result.rule_id for result in results if isinstance(result, RuleDone)}
-    others |= {result.holder_id for result in results if isinstance(result, RuleNameTaken)}
+    others = {result.item_id for result in results if isinstance(result, Done)}
+    others |= {result.holder_id for result in results if isinstance(result, NameTaken)}
     assert others == set(made)
 
 
@@ -44,8 +45,8 @@ async def test_many_at_once_do_not_pass_the_bound(database: Database, monkeypatc
     results = await asyncio.gather(
         *(rules.change(CreateRule(uuid7(), _document(f"rule {number}")), by="tests") for number in range(8))
     )
-    assert sum(isinstance(result, RuleDone) for result in results) == 3
-    assert sum(isinstance(result, TooManyRules) for result in results) == 5
+    assert sum(isinstance(result, Done) for result in results) == 3
+    assert sum(isinstance(result, TooMany) for result in results) == 5
 
 
 async def test_no_rule_names_a_channel_that_is_gone(database: Database) -> None:
@@ -55,9 +56,9 @@ async def test_no_rule_names_a_channel_that_is_gone(database: Database) -> None:
         name = f"ops {number}"
         channel_id: UUID = uuid7()
         document = {"name": name, "kind": "email", "to": ["ops@example.org"]}
-        assert isinstance(await channels.change(CreateChannel(channel_id, document), by="tests"), ChannelDone)
+        assert isinstance(await channels.change(CreateChannel(channel_id, document), by="tests"), Done)
         made, deleted = await asyncio.gather(
             rules.change(CreateRule(uuid7(), _document(f"rule {number}", name)), by="tests"),
             channels.change(DeleteChannel(channel_id), by="tests"),
         )
-        assert (type(made), type(deleted)) in {(RuleDone, ChannelInUse), (InvalidRule, ChannelDone)}
+        assert (type(made), type(deleted)) in {(Made, ChannelInUse), (InvalidRule, Deleted)}

@@ -8,23 +8,25 @@ import pytest
 from monitor_site import Site, spec
 from uuid_utils.compat import uuid7
 
+from shared.domain.change_results import (
+    Changed,
+    Deleted,
+    Made,
+    NameTaken,
+    TooMany,
+    Unchanged,
+    UnknownId,
+    VersionDiffers,
+)
 from shared.domain.live import StateTold
 from shared.domain.monitor.monitor_changes import (
-    Changed,
     CreateMonitor,
-    Deleted,
     DeleteMonitor,
-    Made,
     MonitorChange,
-    MonitorUnknown,
-    NameTaken,
     PatchMonitor,
     PauseMonitor,
     PutMonitor,
     ReplaceMonitor,
-    TooManyMonitors,
-    Unchanged,
-    VersionDiffers,
 )
 from shared.domain.monitor.schedules import Schedule, phase_of
 from shared.domain.monitor.standing import MonitorState, Standing, StateChange
@@ -165,7 +167,7 @@ async def test_changes_that_cross_do_not_deadlock(site: Site) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         results = await asyncio.gather(*(site.change(*order) for order in orders))
     assert {type(result) for result in results[-1]} == {Deleted}
-    assert {type(result) for each in results for result in each} <= {Changed, Unchanged, Deleted, MonitorUnknown}
+    assert {type(result) for each in results for result in each} <= {Changed, Unchanged, Deleted, UnknownId}
     assert [row.n for row in await site.rows("select count(*) as n from monitors")] == [20]
 
 
@@ -201,7 +203,7 @@ async def test_all_or_nothing(site: Site) -> None:
     ]
     with pytest.raises(ChangesRefusedError) as refused:
         await site.monitors.apply_changes([*changes, DeleteMonitor(uuid7())], by="tests")
-    assert refused.value.results[-1] == MonitorUnknown()
+    assert refused.value.results[-1] == UnknownId()
     assert await site.monitors.find_owned("web.yaml") == {}
     await site.monitors.apply_changes(changes, by="tests")
     owned = await site.monitors.find_owned("web.yaml")
@@ -215,7 +217,7 @@ async def test_there_is_a_bound(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     await site.make("a")
     monkeypatch.setattr(monitor_batch, "MAX_MONITORS", 2)
     results = await site.change(*(PutMonitor(uuid7(), spec(name, interval="1m")) for name in ("a", "b", "c")))
-    assert [type(result) for result in results] == [Changed, Made, TooManyMonitors]
+    assert [type(result) for result in results] == [Changed, Made, TooMany]
 
 
 async def test_secrets_reach_no_row_in_the_clear(site: Site) -> None:
