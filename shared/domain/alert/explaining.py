@@ -140,7 +140,7 @@ def _debt(debt: ChannelDebt, owed: Owed) -> Iterator[str]:
         case Owed.RESOLVE:
             yield f"it is still owed word that it is over{when}"
         case Owed.NOTHING if debt.held_back_by and not debt.is_fire_told:
-            yield f"never told, because of {by} until it was over"
+            yield f"never told: it was over before the end of {by}"
         case Owed.NOTHING if not debt.is_fire_told:
             yield "never told: the channel was deleted before"
 

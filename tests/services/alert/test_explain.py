@@ -95,7 +95,7 @@ async def test_what_holds_a_firing_back_is_named(notices: NoticeBench, judged: J
     await notices.run()
     over = await explain(judged.database, alert_id)
     assert owed(over) == [Owed.NOTHING]
-    assert any("never told, because of a silence" in sentence for sentence in over.summary)
+    assert any("never told: it was over before the end of a silence" in sentence for sentence in over.summary)
 
 
 async def test_a_pending_alert_says_what_it_waits_for(judged: JudgedSite) -> None:
