@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from job_bench import Bench
+from quiet_alerting import quiet_alerting
 from redis.asyncio import Redis
 from round_site import RoundSite
 from schedule_bench import Silence
@@ -18,6 +20,7 @@ from shared.domain.job.jobs import Ring
 from shared.domain.monitor.scheduling import HORIZON
 from shared.domain.monitor.standing import STATE_OF_CODE, MonitorState
 from shared.domain.target.observation import Observation
+from shared.services.alert.rule_sweep import RuleSweep
 from shared.services.job.job_execution import JobExecution
 from shared.services.monitor.round_upkeep import RoundUpkeep
 from shared.services.monitor.scheduling import Scheduling
@@ -38,7 +41,10 @@ class MonitorWorld:
         self._clock = clock
         self._random = random.Random(seed)
         self._schedulers = [Scheduling(self.database, Silence()) for _ in range(workers)]
-        self._workers: list[JobExecution] = [self.site.worker(f"worker-{number}")[0] for number in range(workers)]
+        # Each has a rule book of its own, as processes have.
+        sites = [replace(self.site, alerting=quiet_alerting()) for _ in range(workers)]
+        self._workers: list[JobExecution] = [site.worker(f"worker-{number}")[0] for number, site in enumerate(sites)]
+        self._sweeps = [RuleSweep(self.database, site.alerting) for site in sites]
         self._upkeep = RoundUpkeep(self.database)
 
     async def turn(self, moment: datetime) -> None:
@@ -59,6 +65,11 @@ class MonitorWorld:
         await asyncio.gather(*(self._random.choice(self._workers).run(ring) for ring in rings))
         await self._upkeep.settle()
         return len(rings)
+
+    async def pass_judging_to(self, moment: datetime) -> int:
+        """The same, while all workers sweep the rules too; how much was swept."""
+        sweeping = asyncio.gather(self.pass_to(moment), *(sweep.run() for sweep in self._sweeps))
+        return sum((await sweeping)[1:])
 
     async def anchor(self) -> None:
         """Set right what a clock that was set back left behind."""
