@@ -37,6 +37,7 @@ def alert_json(alert: KeptAlert) -> dict[str, object]:
         "version": alert.version,
         "links": {
             "self": f"{ALERTS_PATH}/{alert.alert_id}",
+            "explain": f"{ALERTS_PATH}/{alert.alert_id}/explain",
             "rule": None if alert.rule_id is None else f"/api/v1/rules/{alert.rule_id}",
             "monitor": None if alert.monitor_id is None else f"/api/v1/monitors/{alert.monitor_id}",
         },

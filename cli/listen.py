@@ -8,6 +8,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 MAX_BODY_BYTES = 1024 * 1024
 READ_TIMEOUT_SECONDS = 10
+MAX_ALERTS = 20
 HEALTH = b'{"status": "UP"}\n'
 
 
@@ -66,13 +67,23 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _shown(body: bytes) -> str:
-    """The message or the event of one of our webhooks, or the start of whatever it is."""
+    """The message, the alerts or the event of one of our webhooks, or the start of whatever it is."""
     try:
         told = json.loads(body)
+        if "alerts" in told:
+            return "; ".join(_alert(alert) for alert in told["alerts"][:MAX_ALERTS])
         data = told["data"]
         return f"{data['title']}: {data['text']}" if "title" in data else f"{told['type']} {data['id']}"
     except (ValueError, KeyError, TypeError):
         return repr(body[:200])
+
+
+def _alert(alert: dict[str, Any]) -> str:
+    """An alert of a notice: `firing critical down: shop`."""
+    labels = alert["labels"]
+    said = [alert["status"], labels.get("severity", ""), labels.get("alertname", "")]
+    where = f": {labels['monitor']}" if "monitor" in labels else ""
+    return " ".join(word for word in said if word) + where
 
 
 def listen(port: int, *, secret: str | None) -> None:

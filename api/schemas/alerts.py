@@ -119,6 +119,7 @@ class AlertLinks(View):
     """Where more is told of an alert; null where there is nothing more, or no longer."""
 
     self: str
+    explain: str
     rule: str | None
     monitor: str | None
 

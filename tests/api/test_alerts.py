@@ -55,7 +55,7 @@ async def test_an_alert_tells_its_life(client: httpx2.AsyncClient, database: Dat
     alert = AlertDetailView.model_validate(answer.json(), strict=False)
     assert (alert.state, alert.reason, alert.evidence) == ("firing", "met", {"value": 312.5})
     assert (alert.started_at, alert.fired_at, alert.rule_id) == (START, START + 2 * MINUTE, RULE)
-    assert alert.links.monitor == f"/api/v1/monitors/{monitor_id(0)}"
+    assert (alert.links.monitor, alert.links.explain) == (f"/api/v1/monitors/{monitor_id(0)}", f"{path}/explain")
     assert alert.acknowledged is not None
     assert (alert.acknowledged.by, alert.acknowledged.note) == ("TOCSIN_ADMIN_KEY", "on it")
     assert [(event.kind, event.by) for event in alert.events] == [

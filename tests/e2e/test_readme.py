@@ -15,7 +15,7 @@ import pytest
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 START_SECONDS = 60
-BLOCK_SECONDS = 60
+BLOCK_SECONDS = 120
 
 
 def free_port() -> int:
@@ -34,6 +34,7 @@ def place(short_dir: Path) -> dict[str, str]:
         "files": str(files),
         "api": str(free_port()),
         "receiver": str(free_port()),
+        "told": str(free_port()),
     }
 
 
@@ -70,13 +71,20 @@ def running(environment: dict[str, str], place: dict[str, str]) -> Iterator[None
 def transcript(running: None, environment: dict[str, str], place: dict[str, str]) -> str:
     """What the README's commands print, one shell for all of them, as a reader would have."""
     script = "\n".join(BLOCK.findall(Path("README.md").read_text()))
-    script = script.replace(":8000", f":{place['api']}").replace("8011", place["receiver"])
+    script = (
+        script.replace(":8000", f":{place['api']}").replace("8011", place["receiver"]).replace("8012", place["told"])
+    )
     script = script.replace("/tmp/tocsin-demo", f"{place['files']}/tocsin-demo")
     script = script.replace(".venv/bin/tocsin", f"{sys.executable} -m cli.main")
     # curl calls it a failure that the watching ended when it was told to.
     script = re.sub(r"^(curl -sN .*)#.*$", r"\1 || test $? = 28", script, flags=re.MULTILINE)
-    # The receiver is waited for until it listens, and ended by its id when all is done.
-    script = f"set -eu\n{script}\necho; kill $!\n".replace("> " + place["files"] + "/tocsin-demo.out &", _wait(place))
+    # A receiver is waited for until it listens, and ended by its id.
+    script = script.replace(f"> {place['files']}/tocsin-demo.out &", _wait(f"{place['files']}/tocsin-demo.out", "SHOP"))
+    script = script.replace(
+        f"> {place['files']}/tocsin-demo.told &", _wait(f"{place['files']}/tocsin-demo.told", "TOLD")
+    )
+    stopped = f"kill $SHOP\nuntil grep firing {place['files']}/tocsin-demo.told; do sleep 0.1; done"
+    script = f"set -eu\n{script}\necho\n{stopped}\nkill $TOLD\n"
     done = subprocess.run(
         ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=BLOCK_SECONDS, check=False
     )
@@ -84,9 +92,8 @@ def transcript(running: None, environment: dict[str, str], place: dict[str, str]
     return done.stdout
 
 
-def _wait(place: dict[str, str]) -> str:
-    output = f"{place['files']}/tocsin-demo.out"
-    return f"> {output} &\nuntil grep -q Listening {output} 2>/dev/null; do sleep 0.05; done"
+def _wait(output: str, name: str) -> str:
+    return f"> {output} &\n{name}=$!\nuntil grep -q Listening {output} 2>/dev/null; do sleep 0.05; done"
 
 
 def objects(transcript: str) -> list[dict[str, Any]]:
@@ -135,6 +142,11 @@ def test_rules_are_read_and_nothing_fires(transcript: str) -> None:
     assert (down["expression"], slow["expression"]) == ("state == down", "p95(duration_ms, 5m) > 300")
     assert down["monitors"] == slow["monitors"] == 1
     assert {"items": [], "next_cursor": None} in objects(transcript)
+
+
+def test_what_is_stopped_is_told_to_be_down(transcript: str) -> None:
+    """The channel's receiver shows the alert."""
+    assert re.search(r"^received \S+: firing critical down: shop$", transcript, re.MULTILINE)
 
 
 def test_the_collect_job_finds_all_up(transcript: str) -> None:
