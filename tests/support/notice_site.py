@@ -146,7 +146,10 @@ def subject(
 def fired_of(alert: AlertSubject, *, at: datetime | None = None) -> AlertChange:
     """The firing of a new alert."""
     moment = at or utc_now() - timedelta(seconds=1)
-    return AlertChange(uuid7(), Transition.FIRE, Reason.MET, moment, moment, subject=alert, is_new=True)
+    evidence = {"state": "up", "comparisons": []}
+    return AlertChange(
+        uuid7(), Transition.FIRE, Reason.MET, moment, moment, subject=alert, is_new=True, evidence=evidence
+    )
 
 
 def resolved_of(alert_id: UUID, *, at: datetime | None = None) -> AlertChange:

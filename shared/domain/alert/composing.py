@@ -15,6 +15,10 @@ from shared.domain.alert.notices import (
     ToldAlert,
 )
 from shared.domain.alert.tellings import NEWS, Mark, OpenTelling, TellReason, decide_telling
+from shared.domain.alert.template_budget import metered
+
+ANNOTATIONS_BUDGET = 2_000_000
+"""What all annotations of a notice may cost, half a second; beyond it they are told as they were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ def _is_reminding(kind: NoticeKind, along: Sequence[Mark]) -> bool:
 
 
 def _content(news: GroupNews, named: Sequence[Mark], truncated: int, now: datetime) -> NoticeContent:
-    alerts = tuple(sorted(map(_told, named), key=_order))
+    with metered(ANNOTATIONS_BUDGET):
+        alerts = tuple(sorted(map(_told, named), key=_order))
     is_firing = truncated > 0 or any(alert.status == AlertState.FIRING for alert in alerts)
     return NoticeContent(
         kind=news.kind,
@@ -118,7 +123,10 @@ def _content(news: GroupNews, named: Sequence[Mark], truncated: int, now: dateti
 
 def _told(mark: Mark) -> ToldAlert:
     alert = mark.telling.alert
-    annotations = render_annotations(alert.annotations, alert.labels, alert.evidence)
+    annotations = alert.annotations
+    # One that was sent in has no evidence; who sent it has rendered them.
+    if alert.evidence:
+        annotations = render_annotations(annotations, alert.labels, alert.evidence)
     return replace(alert, annotations=annotations, is_news=mark.reason in NEWS)
 
 

@@ -18,21 +18,26 @@ class BudgetError(ValueError):
 
 
 class _Meter:
-    def __init__(self) -> None:
-        self.left = BUDGET
+    def __init__(self, budget: int) -> None:
+        self.left = budget
 
 
 _METER: ContextVar[_Meter | None] = ContextVar("template_meter", default=None)
 
 
 @contextmanager
-def metered() -> Iterator[None]:
-    """Give what is rendered within a budget of its own."""
-    token = _METER.set(_Meter())
+def metered(budget: int = BUDGET) -> Iterator[None]:
+    """Give what is rendered within a budget of its own, which is taken from the one that it stands in."""
+    around = _METER.get()
+    given = budget if around is None else min(budget, around.left)
+    meter = _Meter(given)
+    token = _METER.set(meter)
     try:
         yield
     finally:
         _METER.reset(token)
+        if around is not None:
+            around.left -= given - meter.left
 
 
 def charge(amount: int) -> None:

@@ -11,6 +11,7 @@ from markupsafe import escape
 from shared.domain.alert.template_budget import MAX_TEXT, BudgetError, bounded_text, charge, text_of
 
 MAX_INDENT = 20
+_TURN = 20
 
 
 def _items_of(values: object) -> list[Any]:
@@ -132,12 +133,15 @@ def _counted(value: object, depth: int = 0) -> object:
     return value
 
 
-def _turns(values: object) -> Iterator[Any]:
-    """What a loop goes through, each turn charged; a mapping gives its names in order, a text nothing."""
+def _turns(values: object, parts: int) -> Iterator[Any]:
+    """What a loop of so many parts goes through, each turn charged; a mapping gives its names in order, a text nothing.
+
+    What does not loop costs no more than its own length, however often it is written.
+    """
     if values is None or isinstance(values, (Undefined, str)) or not isinstance(values, Iterable):
         return
     for value in sorted(values) if isinstance(values, Mapping) else values:
-        charge(20)
+        charge(_TURN + parts)
         yield value
 
 

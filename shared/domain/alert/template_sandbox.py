@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
-from shared.domain.alert.template_budget import BudgetError, metered
+from shared.domain.alert.template_budget import BudgetError, charge, metered
 from shared.domain.alert.template_environment import TemplateError, TightEnvironment, make_environment
 from shared.domain.alert.template_tree import check_tree, meter_tree
 
@@ -46,11 +46,12 @@ def render(source: str, view: View, *, is_html: bool = False) -> str:
     Raises:
         TemplateError: it cannot be rendered.
     """
-    template = _compile(source, is_html=is_html)
     pieces: list[str] = []
     length = 0
     try:
         with metered():
+            charge(len(source))
+            template = _compile(source, is_html=is_html)
             for piece in template.generate(view):
                 pieces.append(piece)
                 length += len(piece)

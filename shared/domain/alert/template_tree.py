@@ -68,12 +68,20 @@ def _is_plain(node: nodes.List | nodes.Tuple | nodes.Dict) -> bool:
 
 
 def meter_tree(tree: nodes.Template, environment: TightEnvironment) -> nodes.Template:
-    """Let each turn of a loop and each joining of texts be charged."""
-    for loop in tree.find_all(nodes.For):
-        loop.iter = nodes.Filter(loop.iter, "_turns", [], [], None, None, lineno=loop.lineno)
+    """Let each turn of a loop, by what stands in it, and each joining of texts be charged."""
+    for loop in list(tree.find_all(nodes.For)):
+        turned = loop.body if loop.test is None else [loop.test, *loop.body]
+        parts = nodes.Const(sum(map(_count_parts, turned)), lineno=loop.lineno)
+        loop.iter = nodes.Filter(loop.iter, "_turns", [parts], [], None, None, lineno=loop.lineno)
     _replace_concats(tree)
     tree.set_environment(environment)
     return tree
+
+
+def _count_parts(node: nodes.Node) -> int:
+    """The names, values and operators in a part of a template; those of a loop in it are counted with its own turns."""
+    inner = [node.iter, *node.else_] if isinstance(node, nodes.For) else node.iter_child_nodes()
+    return isinstance(node, nodes.Expr) + sum(map(_count_parts, inner))
 
 
 def _replace_concats(node: nodes.Node) -> None:

@@ -1,5 +1,6 @@
 """What a notice tells of its group."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +36,7 @@ def telling(number: int = 1, **changes: Any) -> OpenTelling:
         ends_at=NOW if is_over else None,
         fingerprint="ab",
         reason="met",
-        evidence={},
+        evidence={"state": "up"},
     )
     return OpenTelling(replace(alert, **changes), is_fire_told, suppressions)
 
@@ -178,3 +179,22 @@ def test_all_news_are_told_in_the_end_each_once(
             break
     assert sorted(named) == sorted(expected)
     assert len(set(named)) == len(named)
+
+
+def test_annotations_that_were_sent_in_are_told_as_they_are() -> None:
+    """Who sent them has rendered them; here they are no templates."""
+    annotations = {"summary": "{{ labels.host }} said {# nothing #}"}
+    (alert,) = content(telling(annotations=annotations, evidence={})).alerts
+    assert alert.annotations == annotations
+
+
+def test_all_annotations_of_a_notice_together_are_soon_rendered() -> None:
+    """However much each of them does: beyond the notice's budget they are told as they were written."""
+    loop = "{% for a in evidence.comparisons %}"
+    heavy = 3 * loop + 40 * "{% if 1+1+1+1+1+1+1+1+1+1 == 5 %}x{% endif %}" + 3 * "{% endfor %}"
+    annotations = {f"a{number}": heavy for number in range(20)}
+    evidence = {"comparisons": [{"value": 1.0}] * 20}
+    tellings = [telling(number, annotations=annotations, evidence=evidence) for number in range(1, 101)]
+    started = time.process_time()
+    assert content(*tellings).alerts[-1].annotations["a19"] == heavy[:4000]
+    assert time.process_time() - started < 5

@@ -91,10 +91,12 @@ LOOP = "{% for x in alerts %}"
         2 * LOOP + "{{ alerts|sort('name')|length }}" + 2 * "{% endfor %}",
         "{{ title|replace('t', '" + "x" * 9000 + "')|replace('x', '" + "y" * 9000 + "') }}",
         "{{ title|indent(1000000000) }}{{ 1.5|round(1000000000) }}{{ title|truncate(1000000000) }}",
+        3 * LOOP + 80 * "{% if 1+1+1+1+1+1+1+1+1+1 == 5 %}x{% endif %}" + 3 * "{% endfor %}",
+        2 * "{% for x in alerts if 1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1 == 5 %}" + 2 * "{% endfor %}",
         "{{ alerts }}",
         "{{ 1 / 0 }}",
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_nothing_that_a_template_does_takes_long_or_leads_out(source: str) -> None:
     """It is refused, or says next to nothing; in a blink either way."""
