@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -54,6 +54,19 @@ def end_of_notice(job_state: JobState | None) -> NoticeState:
         case JobState.CANCELLED:
             return NoticeState.CANCELLED
     return NoticeState.FAILED
+
+
+CARRIED_ON_FOR = timedelta(hours=12)
+LEAST_REST, MOST_REST = timedelta(seconds=5), timedelta(hours=1)
+
+
+def rest_after_crashes(age: timedelta) -> timedelta | None:
+    """How long a notice rests whose job was given up because workers fell silent with it; None: it is given up too.
+
+    Workers also fall silent for what no notice is to blame for, such as a machine that is overloaded: just then people
+    have to be told. One that does kill them rests longer each time, half as long as it is old, and not for ever.
+    """
+    return None if age > CARRIED_ON_FOR else min(max(age / 2, LEAST_REST), MOST_REST)
 
 
 @dataclass(frozen=True, slots=True)

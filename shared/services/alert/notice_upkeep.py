@@ -85,7 +85,10 @@ class NoticeUpkeep:
             return [], []
         locked = await groups.lock([group_id for _, group_id in found if group_id], is_busy_skipped=True)
         free = {None, *(group.group_id for group in locked)}
-        ended = await ends.lock_ended([notice_id for notice_id, group_id in found if group_id in free])
+        over = await ends.lock_ended([notice_id for notice_id, group_id in found if group_id in free])
+        crashed = [each for each in over if each.next_try_at is not None]
+        carried = await ends.carry_on(crashed) if crashed else set()
+        ended = [each for each in over if each.notice_id not in carried]
         stopped = [each.notice_id for each in ended if each.state is NoticeState.CANCELLED or each.is_job_gone]
         if stopped:
             await ends.owe_again(stopped)
