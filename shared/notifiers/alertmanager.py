@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.clock import Clock, utc_now
 from shared.domain.alert.notice_view import alert_url
 from shared.domain.alert.notices import ToldAlert
+from shared.domain.alert.webhook_body import life_after_life
 from shared.domain.channel.channel_identity import channel_secrets_of
 from shared.domain.channel.notifications import AlertMessage, Message
 from shared.domain.channel.service_channels import AlertmanagerChannel
@@ -36,7 +37,8 @@ class AlertmanagerNotifier:
         """Post all alerts of a notice at once, or a message as an alert of five minutes."""
         if isinstance(message, AlertMessage) and message.content.alerts:
             composed_at = message.content.composed_at
-            alerts = [_write_alert(alert, composed_at, message.external_url) for alert in message.content.alerts]
+            told = life_after_life(message.content.alerts)
+            alerts = [_write_alert(alert, composed_at, message.external_url) for alert in told]
         else:
             alerts = [_write_message(message, notification_id=notification_id, now=self._clock())]
         posted = await self._poster.post(

@@ -1,6 +1,7 @@
 """An Alertmanager is told as a Prometheus tells it, by its API v2."""
 
 import base64
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from notice_data import START, content, told
 from pydantic import SecretStr
 
 from shared.domain.alert.notice_words import render_notice
+from shared.domain.alert.webhook_body import webhook_body
 from shared.domain.channel.notifications import Message
 from shared.domain.channel.service_channels import AlertmanagerChannel
 from shared.notifiers.alertmanager import FIRING_LASTS, MESSAGE_LASTS, AlertmanagerNotifier
@@ -53,6 +55,18 @@ async def test_all_alerts_are_posted_at_once(notifier: AlertmanagerNotifier) -> 
     }
     assert datetime.fromisoformat(firing["endsAt"]) == message.content.composed_at + FIRING_LASTS
     assert resolved["endsAt"] == "2026-03-01T12:07:03Z"
+
+
+async def test_an_alert_that_fires_again_is_posted_after_its_earlier_life(notifier: AlertmanagerNotifier) -> None:
+    """A peer knows both by the same labels, and believes what it reads last."""
+    again = replace(told(1), alert_id=UUID(int=9), starts_at=START + timedelta(minutes=9))
+    message = render_notice(content(again, told(2), told(1, "resolved")))
+    async with receive_json(lambda _: ("200 OK", "")) as peer:
+        assert (await deliver(notifier, peer, message)).failure is None
+    (posted,) = peer.bodies(PATH)
+    assert [alert["startsAt"][11:16] for alert in posted] == ["12:00", "12:09", "12:00"]
+    body = webhook_body(message.content, external_url=None)
+    assert [alert["status"] for alert in body["alerts"]] == ["resolved", "firing", "firing"]
 
 
 async def test_a_message_is_an_alert_that_ends(notifier: AlertmanagerNotifier) -> None:

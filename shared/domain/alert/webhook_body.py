@@ -1,5 +1,6 @@
 """A notice as Alertmanager's webhook tells one, version 4, so that whatever reads those can read ours."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +24,23 @@ def webhook_body(content: NoticeContent, *, external_url: str | None) -> dict[st
         "commonLabels": dict(content.common_labels),
         "commonAnnotations": dict(content.common_annotations),
         "externalURL": external_url or "",
-        "alerts": [alert_body(alert, external_url=external_url) for alert in content.alerts],
+        "alerts": [alert_body(alert, external_url=external_url) for alert in life_after_life(content.alerts)],
     }
+
+
+def life_after_life(alerts: Sequence[ToldAlert]) -> list[ToldAlert]:
+    """The alerts in their order, but for the earlier lives of one that is told twice: they go before all else.
+
+    Receivers that know alerts by their labels believe what they read last; one that fires again must not end there.
+    """
+    latest = {_known_by(alert): alert.starts_at for alert in sorted(alerts, key=lambda alert: alert.starts_at)}
+    earlier = [alert for alert in alerts if alert.starts_at < latest[_known_by(alert)]]
+    ids = {alert.alert_id for alert in earlier}
+    return [*sorted(earlier, key=lambda alert: alert.starts_at), *(each for each in alerts if each.alert_id not in ids)]
+
+
+def _known_by(alert: ToldAlert) -> frozenset[tuple[str, str]]:
+    return frozenset(alert.labels.items())
 
 
 def alert_body(alert: ToldAlert, *, external_url: str | None) -> dict[str, Any]:
