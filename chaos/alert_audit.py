@@ -79,12 +79,12 @@ def _lost(records: AlertRecords, told: Told, channels_of: ChannelsOf) -> Iterato
     tellings = {(each.channel, each.alert_id): each for each in records.tellings}
     for alert in records.alerts:
         for channel in channels_of(alert) if alert.fired_at else ():
-            why = _why_lost(tellings.get((channel, alert.alert_id)), told)
+            why = _why_lost(tellings.get((channel, alert.alert_id)), told, records.notices)
             if why:
                 yield (channel, alert.alert_id), why
 
 
-def _why_lost(telling: KeptTelling | None, told: Told) -> str | None:
+def _why_lost(telling: KeptTelling | None, told: Told, notices: Mapping[UUID | None, str]) -> str | None:
     if telling is None:
         return "it fired, and is owed to nobody"
     if not telling.is_settled:
@@ -92,9 +92,9 @@ def _why_lost(telling: KeptTelling | None, told: Told) -> str | None:
     if telling.fire_notice_id is None:
         return None if telling.is_held_back else "settled, and never told"
     if not told.was_told(telling.fire_notice_id, telling, frozenset({FIRING, RESOLVED})):
-        return f"nobody took its firing by {telling.fire_notice_id}"
+        return f"its firing was not taken, its notice is {notices.get(telling.fire_notice_id)}"
     if not told.was_told(telling.resolve_notice_id, telling, frozenset({RESOLVED})):
-        return f"nobody took its resolve by {telling.resolve_notice_id}"
+        return f"its resolve was not taken, its notice is {notices.get(telling.resolve_notice_id)}"
     return None
 
 

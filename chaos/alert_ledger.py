@@ -56,7 +56,7 @@ class AlertRecords:
 
     alerts: Sequence[KeptAlert]
     tellings: Sequence[KeptTelling]
-    notices: Mapping[UUID, str]
+    notices: Mapping[UUID | None, str]
     downs: Mapping[UUID, Sequence[Span]]
 
 
