@@ -9,6 +9,7 @@ import durationpy
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _PATTERN = r"(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w|mm|y))+)"
+_DAY = timedelta(days=1)
 _DURATION = re.compile(f"-?{_PATTERN}")
 
 
@@ -42,7 +43,11 @@ def _parse_text(text: str) -> timedelta:
 
 @lru_cache(maxsize=1024)
 def format_duration(duration: timedelta) -> str:
-    """Write a duration so that `parse_duration` reads the same one."""
+    """Write a duration so that `parse_duration` reads the same one; whole days from two on as days."""
+    if not duration:
+        return "0s"
+    if duration.days > 1 and not duration % _DAY:
+        return f"{duration.days}d"
     return str(durationpy.to_str(duration))
 
 

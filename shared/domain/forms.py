@@ -23,6 +23,11 @@ PERCENTILES = f"^{_PERCENTILE}(,{_PERCENTILE}){{0,19}}$"
 AGGREGATE = r"^(count|sum|mean|min|max|latest|rate|increase|uptime|burn_rate|p(100|[0-9]{1,2}(\.[0-9]{1,3})?))$"
 METRIC_NAME = "^[a-z][a-z0-9_]{0,62}$"
 FIGURE_NAME = "^[a-z][a-z0-9_]{0,30}$"
+HTTP_URL = r"^https?://[^\s/]"
+CLOCK_TIME = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+GROUPED_LABEL = f"^({_NAME}|\\.\\.\\.)$"
+# Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
+MAIL_ADDRESS = "^{0}@{0}$".format(r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+")
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
@@ -40,6 +45,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         " percentile such as p95",
         METRIC_NAME: "a metric's name has lower-case letters, digits and _, and begins with a letter",
         FIGURE_NAME: "a figure's name has lower-case letters, digits and _, begins with a letter, and has at most 31",
+        HTTP_URL: "an address begins with http:// or https:// and a host",
+        CLOCK_TIME: 'a time of day is written as hours and minutes, such as "07:00"',
+        GROUPED_LABEL: 'group by names of labels, or by "..." for each alert by itself',
+        MAIL_ADDRESS: 'an address of e-mail is written without a name, such as "ops@shop.example"',
     }
 )
 """By the pattern that was not met."""

@@ -20,6 +20,8 @@ def sentence_of(error: ErrorDetails) -> str:
         return "Field required"
     if error["type"] == "uuid_parsing":
         return "Input should be a UUID"
+    if error["type"] in {"too_short", "string_too_short"} and error["ctx"]["min_length"] == 1:
+        return "Input should not be empty"
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] in SENTENCES:
         return SENTENCES[error["ctx"]["pattern"]]
     return _TIMEDELTA.sub(_duration_text, error["msg"].removeprefix("Value error, "))

@@ -18,6 +18,13 @@ WRITTEN = {
     forms.MONITOR_GROUPING: ("label:team", "kind"),
     forms.SAMPLE_GROUPING: ("monitor", "label:"),
     forms.PERCENTILES: ("50,99.9", "p50"),
+    forms.AGGREGATE: ("p99.9", "avg"),
+    forms.METRIC_NAME: ("duration_ms", "Duration"),
+    forms.FIGURE_NAME: ("slow", "1st"),
+    forms.HTTP_URL: ("http://a", "ftp://a"),
+    forms.CLOCK_TIME: ("07:00", "7"),
+    forms.GROUPED_LABEL: ("...", "a b"),
+    forms.MAIL_ADDRESS: ("ops@shop.example", "Ops <ops@shop.example>"),
 }
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from shared.domain.alert.channels import ChannelOptions
 from shared.domain.alert.rules import Name
 from shared.domain.channel.notifications import Channel, WebhookChannel, WebhookSecret
+from shared.domain.forms import HTTP_URL
 
 
 class _Named(BaseModel):
@@ -22,9 +23,7 @@ class _Named(BaseModel):
 class _KeptWebhook(WebhookChannel):
     """An address that gets a signed POST; one that is kept is looked at when it is written, not when it is told."""
 
-    url: Annotated[
-        str, Field(min_length=8, max_length=4096, pattern=r"^https?://[^\s/]", examples=["https://hooks.example/ops"])
-    ]
+    url: Annotated[str, Field(min_length=8, max_length=4096, pattern=HTTP_URL, examples=["https://hooks.example/ops"])]
     secret: Annotated[WebhookSecret | None, Field(description="Signs what is told; unsigned without one.")] = None
 
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from shared.domain.alert.matchers import MatcherText
 from shared.domain.durations import Duration
 from shared.domain.fleet.limits import Limit, Rate
+from shared.domain.forms import CLOCK_TIME, GROUPED_LABEL
 from shared.domain.monitor.monitors import Timezone
 from shared.domain.numbers import WHOLE
 
@@ -32,8 +33,8 @@ class _Model(BaseModel):
 class QuietHours(_Model):
     """Times of the week in which firings below a severity are not told; what still fires afterwards is told then."""
 
-    start: Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
-    end: Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["07:00"])]
+    start: Annotated[str, Field(pattern=CLOCK_TIME, examples=["22:00"])]
+    end: Annotated[str, Field(pattern=CLOCK_TIME, examples=["07:00"])]
     """Before `start` it is on the next day."""
     timezone: Timezone = "UTC"
     days: Annotated[
@@ -64,9 +65,9 @@ class Templates(_Model):
 class ChannelOptions(_Model):
     """How a channel is told; the words and defaults of Alertmanager's route, with shorter waits."""
 
-    group_by: Annotated[
-        list[Annotated[str, Field(pattern=r"^([a-zA-Z_][a-zA-Z0-9_]{0,62}|\.\.\.)$")]], Field(max_length=22)
-    ] = Field(default_factory=lambda: ["alertname"])
+    group_by: Annotated[list[Annotated[str, Field(pattern=GROUPED_LABEL)]], Field(max_length=22)] = Field(
+        default_factory=lambda: ["alertname"]
+    )
     group_wait: Annotated[
         Duration, Field(le=MAX_WAIT, description="How long a group's first notice waits for others.")
     ] = timedelta(seconds=5)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from shared.domain.alert.cel import CelError, check_cel
-from shared.domain.alert.conditions import Absent, Cel, Comparison, Condition, Figure, leaves_of
+from shared.domain.alert.conditions import Absent, Aggregate, Cel, Comparison, Condition, Figure, Slo, leaves_of
 from shared.domain.alert.expression_tokens import MAX_EXPRESSION
 from shared.domain.alert.expressions import format_expression, format_figure
 from shared.domain.alert.matchers import Matchers
@@ -49,8 +49,18 @@ def check_condition(condition: Condition, *, kinds: frozenset[str] = KINDS, kept
     if len(format_expression(condition)) > MAX_EXPRESSION:
         raise ConditionError(f"a condition written in one line has {MAX_EXPRESSION:,} characters at most")
     for leaf in leaves_of(condition):
+        _check_percent(leaf)
         if isinstance(leaf, Cel):
             _check_cel(leaf)
+
+
+def _check_percent(leaf: Condition) -> None:
+    """Refuse a share of one where percents are meant, by which no rule would ever be met."""
+    match leaf:
+        case Comparison(figure=Figure(aggregate=Aggregate.UPTIME), value=value) if 0 < value < 1:
+            raise ConditionError(f"an uptime is in percent: write {value * 100:g}% for {value:g}")
+        case Slo(slo=objective) | Comparison(figure=Figure(objective=float(objective))) if objective <= 1:
+            raise ConditionError(f"an objective is in percent: write {objective * 100:g}% for {objective:g}")
 
 
 def figures_of(condition: Condition) -> Iterator[Figure]:

@@ -35,7 +35,7 @@ def plan_span(
     """
     start = now if starts_at is None else max(starts_at, now)
     if ends_at is None and duration is None:
-        raise SpanError("ends_at", "give ends_at, or how long it lasts")
+        raise SpanError("ends_at", "give ends_at or duration")
     field = "duration" if ends_at is None else "ends_at"
     if duration is not None and duration > MAX_SPAN:
         raise SpanError(field, f"it lasts {MAX_SPAN.days} days at most")

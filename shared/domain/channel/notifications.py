@@ -8,9 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Sk
 
 from shared.domain.alert.notices import NoticeContent
 from shared.domain.channel.service_channels import AlertmanagerChannel, AppriseChannel, PagerDutyChannel, SlackChannel
-
-# Dialects of regular expressions differ in what white space is; the controls and marks they differ in stand by name.
-_ADDRESS_PART = r"[^@\s,;<>\x00-\x1f\x7f-\x9f\ufeff]+"
+from shared.domain.forms import HTTP_URL, MAIL_ADDRESS
 
 
 class Message(BaseModel):
@@ -92,9 +90,7 @@ class CompletionWebhook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    url: Annotated[
-        str, Field(min_length=8, max_length=4096, pattern=r"^https?://[^\s/]", examples=["https://hooks.example/jobs"])
-    ]
+    url: Annotated[str, Field(min_length=8, max_length=4096, pattern=HTTP_URL, examples=["https://hooks.example/jobs"])]
     secret: Annotated[WebhookSecret | None, Field(description="Signs what is told; unsigned without one.")] = None
 
 
@@ -116,7 +112,7 @@ class EmailChannel(BaseModel):
 
     kind: Literal["email"]
     to: Annotated[
-        list[Annotated[str, Field(pattern=f"^{_ADDRESS_PART}@{_ADDRESS_PART}$")]],
+        list[Annotated[str, Field(pattern=MAIL_ADDRESS)]],
         Field(min_length=1, max_length=50),
     ]
     smtp_url: SecretStr | None = None

@@ -60,8 +60,11 @@ def test_a_selector_may_name_kinds(selector: str, kinds: set[str]) -> None:
         ("latest(nothing) > 1", KINDS, 'there is no metric "nothing"; monitors of any kind have age_seconds'),
         ("latest(value) > 1", {"http"}, 'there is no metric "value"; monitors of the kind http have certificate'),
         ("latest(value) > 1 and latest(status) > 1", KINDS, "no kind of monitor has all of status, value"),
-        ("uptime(31d) < 99%", KINDS, "uptime(744h) looks back 744h, and samples are kept for 48h"),
-        ("absent(31d)", KINDS, "absent(744h) looks back 744h, and samples are kept for 48h"),
+        ("uptime(31d) < 99%", KINDS, "uptime(31d) looks back 31d, and samples are kept for 2d"),
+        ("absent(31d)", KINDS, "absent(31d) looks back 31d, and samples are kept for 2d"),
+        ("uptime(1h) < 0.99", KINDS, "an uptime is in percent: write 99% for 0.99"),
+        ("slo(0.999)", KINDS, "an objective is in percent: write 99.9% for 0.999"),
+        ("burn_rate(0.99, 1h) > 2", KINDS, "an objective is in percent: write 99% for 0.99"),
         ('cel("x > 1.0", y = latest(rows))', KINDS, "the CEL expression has the unknown variable x"),
     ],
 )

@@ -168,7 +168,7 @@ def test_numbers_and_parentheses_are_written_plainly(written: str, plain: str) -
         ("latest(rows) > 1 recover 2", "column 1: recover has to lie on the good side"),
         ("absent()", 'column 8: ")" cannot stand here; expected a duration, such as 5m or 3 intervals'),
         ("absent(0 intervals)", "column 1: Input should be greater than or equal to 1"),
-        ("uptime(90d) < 3", "column 1: Input should be less than or equal to 744h"),
+        ("uptime(90d) < 3", "column 1: Input should be less than or equal to 31d"),
         ("uptime(5) < 3", 'column 8: "5" is no duration'),
         ('cel("a', "column 5: this string does not end"),
         ("cel(slow)", 'column 5: "slow" cannot stand here; expected an expression in quotes'),
