@@ -1,20 +1,18 @@
 """A random walk through the lives of alerts, in a real PostgreSQL, beside a model that is plain numbers."""
 
-import asyncio
-import os
 from collections import Counter
-from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
 from alert_data import MINUTE, START, subject_of
 from alert_model import FLAPPING_WITHIN, ModelAlerts, ModelMemory, ModelTiming
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
+from random_walks import IS_REPEATED, AsyncMachine, examples, take_walks
 from uuid_utils.compat import uuid7
 
 from shared.domain.alert.alerts import (
@@ -36,11 +34,10 @@ from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.database import Database, create_engine
 from shared.storage.tables import metadata
 
-ResultT = TypeVar("ResultT")
 History = list[tuple[str, int]]
 """Transitions, with the minutes at which they were."""
 
-EXAMPLES = int(os.environ.get("TOCSIN_PROOF_EXAMPLES", "25"))
+EXAMPLES = examples(12)
 STEPS = 40
 MONITORS = 2
 OPENING = frozenset({Transition.PEND, Transition.FIRE})
@@ -86,7 +83,7 @@ def timing_of(timing: ModelTiming) -> Timing:
     )
 
 
-@settings(max_examples=40 * EXAMPLES, deadline=None, derandomize="TOCSIN_PROOF_EXAMPLES" not in os.environ)
+@settings(max_examples=40 * EXAMPLES, deadline=None, derandomize=IS_REPEATED)
 @given(judgements=JUDGEMENTS)
 def test_decisions_are_the_model_s(judgements: list[tuple[int, str, ModelTiming]]) -> None:
     """Whatever the verdicts, in whatever order of moments, with a rule that is edited before each of them."""
@@ -101,7 +98,7 @@ def test_decisions_are_the_model_s(judgements: list[tuple[int, str, ModelTiming]
             assert decision.due_at > moment(clock)
 
 
-@settings(max_examples=10 * EXAMPLES, deadline=None, derandomize="TOCSIN_PROOF_EXAMPLES" not in os.environ)
+@settings(max_examples=10 * EXAMPLES, deadline=None, derandomize=IS_REPEATED)
 @given(judgements=JUDGEMENTS)
 def test_nothing_but_time_happens_at_the_moment_that_is_due(judgements: list[tuple[int, str, ModelTiming]]) -> None:
     """When nothing comes until the moment that was named, judging then does what was waited for, and not before."""
@@ -151,12 +148,11 @@ class Judged:
         )
 
 
-class AlertMachine(RuleBasedStateMachine):
+class AlertMachine(AsyncMachine):
     """Whatever happens in whatever order: the rows are what the model says."""
 
     def __init__(self, database_url: str) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.database: Database = self.run(self._open(database_url))
         self.judged = [Judged(number) for number in range(MONITORS)]
         self.clock = 0
@@ -170,13 +166,6 @@ class AlertMachine(RuleBasedStateMachine):
         async with database.transaction() as work:
             await work.run(f"truncate {tables} restart identity cascade")
         return database
-
-    def run(self, step: Awaitable[ResultT]) -> ResultT:
-        async def bounded() -> ResultT:
-            async with asyncio.timeout(60):
-                return await step
-
-        return self.runner.run(bounded())
 
     # Judging.
 
@@ -354,18 +343,6 @@ class AlertMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 def test_alerts_live_as_the_model_says(fresh_database_url: str) -> None:
     """Judge, judge late, edit, end, acknowledge, forget, write again: in any order, never two, never lost."""
-    run_state_machine_as_test(
-        lambda: AlertMachine(fresh_database_url),
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            # The walks of every run of the suite are the same; those of a long run are new ones.
-            derandomize="TOCSIN_PROOF_EXAMPLES" not in os.environ,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    take_walks(lambda: AlertMachine(fresh_database_url), walks=EXAMPLES, steps=STEPS)
     wanted = {"pend", "fire", "clear", "resolve", "late", "again", "adopted", "forgotten while open", "held"}
     assert all(SEEN[each] for each in wanted | {"acknowledged"}), SEEN

@@ -1,34 +1,27 @@
 """A random walk through the lives of jobs, in a real PostgreSQL and Valkey, beside a model that is plain values."""
 
-import asyncio
-import os
 from collections import Counter
-from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from job_bench import new_job
 from job_model import TERMINAL, Hand, JobModel, ModelJob
 from job_world import KIND, LIMIT_KEY, MAX_RUNNING, QUEUE, JobWorld
+from random_walks import AsyncMachine, examples, take_walks
 
 from shared.clock import utc_now
 from shared.domain.job.jobs import JobState, Ring
 from shared.services.job.job_submission import Accepted, Submission
 from shared.services.job.requeue import RequeueOutcome
 
-ResultT = TypeVar("ResultT")
-
-EXAMPLES = int(os.environ.get("TOCSIN_PROOF_EXAMPLES", "30"))
+EXAMPLES = examples(30)
 STEPS = 40
 ROUNDS = 12
 """In so many rounds of upkeep and of work that succeeds, every job there is must come to its end."""
@@ -54,12 +47,11 @@ def picked(number: int, among: list[Any]) -> Any:
     return among[number % len(among)]
 
 
-class JobMachine(RuleBasedStateMachine):
+class JobMachine(AsyncMachine):
     """Whatever happens in whatever order: the rows are what the model says, and every job can come to its end."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.model = JobModel()
         self.world = self.run(self._open(database_url, redis_url))
         self.ends: dict[object, int] = {}
@@ -69,13 +61,6 @@ class JobMachine(RuleBasedStateMachine):
         world = JobWorld(database_url, redis_url)
         await world.begin()
         return world
-
-    def run(self, step: Awaitable[ResultT]) -> ResultT:
-        async def bounded() -> ResultT:
-            async with asyncio.timeout(60):
-                return await step
-
-        return self.runner.run(bounded())
 
     # Submitting.
 
@@ -384,18 +369,6 @@ class JobMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 def test_jobs_live_as_the_model_says(fresh_database_url: str, redis_url: str) -> None:
     """Submit, ring, claim, beat, lose, rescue, finish, cancel, requeue, pause, wipe, mend: in any order, never lost."""
-    run_state_machine_as_test(
-        lambda: JobMachine(fresh_database_url, redis_url),
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            # The walks of every run of the suite are the same; those of a long run are new ones.
-            derandomize="TOCSIN_PROOF_EXAMPLES" not in os.environ,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    take_walks(lambda: JobMachine(fresh_database_url, redis_url), walks=EXAMPLES, steps=STEPS)
     wanted = {"succeeded", "failed", "lost", "fenced", "released", "snoozed", "cancelled"}
     assert all(SEEN[outcome] for outcome in wanted), SEEN

@@ -1,21 +1,16 @@
 """A random walk through firings, resolves and everything that may hold them up, held against what receivers heard."""
 
-import asyncio
-import os
 from collections import Counter
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 from notice_world import ANSWERS, CHANNELS, NoticeWorld
+from random_walks import AsyncMachine, examples, take_walks
 
-ResultT = TypeVar("ResultT")
-
-EXAMPLES = int(os.environ.get("TOCSIN_PROOF_EXAMPLES", "40"))
+EXAMPLES = examples(30)
 STEPS = 30
 ROUNDS = 60
 """In so many rounds of tries and upkeep everything that is owed has to be told."""
@@ -28,12 +23,11 @@ SEEN: Counter[str] = Counter()
 """How notices and tellings of all walks together have ended."""
 
 
-class NoticeMachine(RuleBasedStateMachine):
+class NoticeMachine(AsyncMachine):
     """Whatever happens in whatever order: no firing without its resolve, nothing told twice, nothing owed forgotten."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.open: dict[str, UUID] = {}
         self.is_silent = False
         self.world = self.run(self._open(database_url, redis_url))
@@ -43,13 +37,6 @@ class NoticeMachine(RuleBasedStateMachine):
         world = NoticeWorld(database_url, redis_url)
         await world.begin()
         return world
-
-    def run(self, step: Awaitable[ResultT]) -> ResultT:
-        async def bounded() -> ResultT:
-            async with asyncio.timeout(60):
-                return await step
-
-        return self.runner.run(bounded())
 
     @initialize(hosts=st.lists(HOSTS, min_size=1, max_size=3, unique=True))
     def begin(self, hosts: list[str]) -> None:
@@ -188,18 +175,6 @@ class NoticeMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 def test_every_firing_that_went_out_has_its_resolve(fresh_database_url: str, redis_url: str) -> None:
     """Fire, resolve, silence, disable, refuse, cancel, crash, settle, remind: in any order, never lost or doubled."""
-    run_state_machine_as_test(
-        lambda: NoticeMachine(fresh_database_url, redis_url),
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            # The walks of every run of the suite are the same; those of a long run are new ones.
-            derandomize="TOCSIN_PROOF_EXAMPLES" not in os.environ,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    take_walks(lambda: NoticeMachine(fresh_database_url, redis_url), walks=EXAMPLES, steps=STEPS)
     wanted = {"told", "untold", "paired", "delivered", "failed", "cancelled", "empty", "alert", "reminder"}
     assert all(SEEN[each] for each in wanted), SEEN
