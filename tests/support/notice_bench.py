@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from http_servers import Seen, answer
+from http_servers import Seen, answer, serve
 from job_bench import Bench
 from notice_site import NoticeSite
 
@@ -75,6 +76,14 @@ class NoticeBench:
     def worker(self, owner: str = "worker-1") -> JobExecution:
         """A worker's walk of jobs."""
         return self.bench.worker(TellingWork(NotifyWork({}), self.notices), owner=owner)[0]
+
+    @asynccontextmanager
+    async def receiving(self, *, status: str = "200 OK", **options: object) -> AsyncIterator[Receiver]:
+        """A receiver that answers with a status, and the channel `ops` to it; `options` are the channel's."""
+        receiver = Receiver(status=status)
+        async with serve(receiver) as server:
+            await self.site.channel(url=server.url(), **options)
+            yield receiver
 
     async def due(self) -> list[Ring]:
         """The rings of all notify jobs that wait, their times having come."""

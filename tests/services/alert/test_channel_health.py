@@ -32,9 +32,7 @@ async def channel(notices: NoticeBench) -> Any:
 
 async def test_a_channel_that_fails_is_tried_by_one_notice_in_a_while(notices: NoticeBench) -> None:
     """After five failures in a row the others wait, no attempt spent; the first delivery lets all of them go."""
-    receiver = Receiver(status="503 Service Unavailable")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_by=["host"])
+    async with notices.receiving(status="503 Service Unavailable", group_by=["host"]) as receiver:
         await notices.site.fire(*(subject(f"h{number}") for number in range(8)))
         await notices.try_all()
         # Five open the circuit, the sixth has the turn that nobody had yet.
@@ -112,9 +110,7 @@ def test_a_notice_waits_longer_each_time_up_to_a_bound(draw: float) -> None:
 
 async def test_a_receiver_that_is_gone_disables_its_channel(notices: NoticeBench) -> None:
     """410 of RFC 9110; the reason is kept, and it is enabled by hand only."""
-    receiver = Receiver(status="410 Gone")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="410 Gone"):
         await notices.site.fire(subject("a"))
         await notices.run()
     row = await channel(notices)

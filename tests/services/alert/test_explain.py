@@ -3,9 +3,8 @@
 from uuid import UUID
 
 import pytest
-from http_servers import serve
 from judged_site import JudgedSite
-from notice_bench import NoticeBench, Receiver
+from notice_bench import NoticeBench
 from notice_site import subject
 from uuid_utils.compat import uuid7
 
@@ -34,10 +33,8 @@ def owed(explained: Explanation) -> list[Owed]:
 
 async def test_a_firing_alert_tells_its_numbers_and_who_was_told(notices: NoticeBench, judged: JudgedSite) -> None:
     """The samples of the window, the numbers then and now, the tries, and that its end is owed."""
-    receiver = Receiver(status="503 Service Unavailable")
     await judged.watch()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="503 Service Unavailable") as receiver:
         await judged.rule(SLOW)
         await judged.sample(100, 100, 100, 1000)
         [alert_id] = await judged.alert_ids()

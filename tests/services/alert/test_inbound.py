@@ -73,9 +73,7 @@ async def test_they_are_told_on_the_channels_that_match_them(notices: NoticeBenc
 
 async def test_one_that_is_not_repeated_is_told_as_resolved(notices: NoticeBench, door: Door) -> None:
     """Whoever sent it has fallen silent."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), matchers="alertname=DiskFull")
+    async with notices.receiving(matchers="alertname=DiskFull") as receiver:
         await door.take(sent("a"), sent("b"))
         await notices.run()
         door.now = utc_now() + RESOLVE_TIMEOUT - timedelta(minutes=1)

@@ -1,11 +1,11 @@
 """Whatever is cut off between two steps, notices go on: under the same id, with the same content, and nothing lost."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
-from http_servers import serve
 from job_bench import Bench
-from notice_bench import NoticeBench, Receiver
+from notice_bench import NoticeBench
 from notice_site import subject
 
 from shared.domain.job.attempts import ReportProgress, Worked
@@ -22,11 +22,23 @@ async def compose(notices: NoticeBench) -> None:
         await Composition(work).prepare(notice.notice_id, job_id=notice.job_id)
 
 
+async def cancel_latest(notices: NoticeBench) -> None:
+    """Cancel the job of the latest notice, as a person would."""
+    [*_, notice] = await notices.site.notices()
+    await notices.bench.control.cancel(notice.job_id)
+
+
+async def run_anew(bench: Bench, job_id: UUID) -> UUID:
+    """Run a job anew, as a person would; the id of the new one."""
+    requeue = Requeue(bench.database, bench.announcer)
+    answer = await requeue.requeue(job_id, principal_id="tester", changes=RequeueChanges())
+    assert answer.job is not None
+    return answer.job.job_id
+
+
 async def test_a_worker_killed_between_composing_and_sending_changes_nothing(notices: NoticeBench) -> None:
     """What was frozen is sent, though another alert has fired and the first one has resolved meanwhile."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await compose(notices)
         await notices.site.fire(subject("b"))
@@ -38,7 +50,6 @@ async def test_a_worker_killed_between_composing_and_sending_changes_nothing(not
 
 async def test_a_worker_killed_between_sending_and_recording_repeats_the_same(notices: NoticeBench) -> None:
     """The second worker sends the same bytes under the same id, and the first one's late end is fenced."""
-    receiver = Receiver()
     is_stuck = asyncio.Event()
 
     async def work(claimed: ClaimedJob, _: ReportProgress) -> Worked:
@@ -48,8 +59,7 @@ async def test_a_worker_killed_between_sending_and_recording_repeats_the_same(no
         await asyncio.Event().wait()
         return worked
 
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         await notices.site.fire(subject("a"))
         lost, _ = notices.bench.worker(work, owner="lost")
         [ring] = await notices.due()
@@ -85,9 +95,7 @@ async def test_two_workers_with_the_same_notice_compose_it_once(notices: NoticeB
 
 async def test_a_resolve_whose_notice_was_cancelled_is_owed_again(notices: NoticeBench) -> None:
     """A person may stop a notice, but not the resolve of a firing that went out."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         receiver.status = "503 Service Unavailable"
@@ -106,9 +114,7 @@ async def test_a_resolve_whose_notice_was_cancelled_is_owed_again(notices: Notic
 
 async def test_what_a_cancelled_notice_never_told_is_told_later(notices: NoticeBench) -> None:
     """It was cancelled before it was composed; the next one keeps the interval of rest."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_interval="10m")
+    async with notices.receiving(group_interval="10m") as receiver:
         await notices.site.fire(subject("a"))
         await cancel_latest(notices)
         await notices.upkeep.settle()
@@ -120,9 +126,7 @@ async def test_what_a_cancelled_notice_never_told_is_told_later(notices: NoticeB
 
 async def test_a_notice_whose_job_is_gone_is_a_dead_letter_and_its_resolve_is_owed(notices: NoticeBench) -> None:
     """Somebody deleted the row by hand: the group goes on."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         await notices.site.resolve(alert_id)
@@ -136,9 +140,7 @@ async def test_a_notice_whose_job_is_gone_is_a_dead_letter_and_its_resolve_is_ow
 @pytest.mark.parametrize("change", ["delete from notices", "update alert_groups set notice_id = null"])
 async def test_a_group_that_lost_its_notice_is_given_another(notices: NoticeBench, change: str) -> None:
     """Rows were changed by hand: what is owed is told all the same, and once."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         await notices.site.fire(subject("a"))
         await notices.site.set("delete from jobs")
         await notices.site.set(change)
@@ -150,15 +152,12 @@ async def test_a_group_that_lost_its_notice_is_given_another(notices: NoticeBenc
 
 async def test_a_dead_letter_whose_job_is_run_anew_goes_out_under_its_id(notices: NoticeBench, bench: Bench) -> None:
     """The new job carries the notice, which ends as its job does."""
-    receiver = Receiver(status="400 Bad Request")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="400 Bad Request") as receiver:
         await notices.site.fire(subject("a"))
         await notices.run()
         receiver.status = "200 OK"
         [notice] = await notices.site.notices()
-        requeue = Requeue(bench.database, bench.announcer)
-        await requeue.requeue(notice.job_id, principal_id="tester", changes=RequeueChanges())
+        await run_anew(bench, notice.job_id)
         await notices.run()
     assert list(receiver.ids.values()) == [2]
     assert await notices.states() == ["delivered"]
@@ -166,17 +165,14 @@ async def test_a_dead_letter_whose_job_is_run_anew_goes_out_under_its_id(notices
 
 async def test_a_firing_run_anew_after_its_resolve_has_it_told_again(notices: NoticeBench, bench: Bench) -> None:
     """Whoever runs the job of an old dead letter anew leaves no receiver with an alert that fires for ever."""
-    receiver = Receiver(status="400 Bad Request")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="400 Bad Request") as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         receiver.status = "200 OK"
         await notices.site.resolve(alert_id)
         await notices.run()
         [letter, _] = await notices.site.notices()
-        requeue = Requeue(bench.database, bench.announcer)
-        await requeue.requeue(letter.job_id, principal_id="tester", changes=RequeueChanges())
+        await run_anew(bench, letter.job_id)
         await notices.run()
     assert receiver.told == [("a", "firing"), ("a", "resolved"), ("a", "firing"), ("a", "resolved")]
     assert await notices.is_settled(alert_id)
@@ -184,17 +180,14 @@ async def test_a_firing_run_anew_after_its_resolve_has_it_told_again(notices: No
 
 async def test_a_notice_run_anew_waits_for_the_one_on_its_way(notices: NoticeBench, bench: Bench) -> None:
     """Of a group one notice is on its way at a time, so that nothing arrives in the wrong order."""
-    receiver = Receiver(status="400 Bad Request")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="400 Bad Request") as receiver:
         await notices.site.fire(subject("a"))
         await notices.run()
         receiver.status = "503 Service Unavailable"
         await notices.site.fire(subject("b"))
         await notices.try_all()
         [letter, _] = await notices.site.notices()
-        requeue = Requeue(bench.database, bench.announcer)
-        await requeue.requeue(letter.job_id, principal_id="tester", changes=RequeueChanges())
+        await run_anew(bench, letter.job_id)
         await notices.try_all()
         assert [notice.state for notice in await notices.site.notices()] == ["failed", "composed"]
         receiver.status = "200 OK"
@@ -204,25 +197,19 @@ async def test_a_notice_run_anew_waits_for_the_one_on_its_way(notices: NoticeBen
 
 async def test_what_was_delivered_is_not_sent_again_by_its_job(notices: NoticeBench, bench: Bench) -> None:
     """Running the job anew tells nothing."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         await notices.site.fire(subject("a"))
         await notices.run()
         [notice] = await notices.site.notices()
-        requeue = Requeue(bench.database, bench.announcer)
-        answer = await requeue.requeue(notice.job_id, principal_id="tester", changes=RequeueChanges())
+        job_id = await run_anew(bench, notice.job_id)
         await notices.run()
-    assert answer.job is not None
-    assert (await bench.job(answer.job.job_id)).result == {"told": 0}
+    assert (await bench.job(job_id)).result == {"told": 0}
     assert len(receiver.seen) == 1
 
 
 async def test_edits_of_the_channel_lose_no_resolve(notices: NoticeBench) -> None:
     """Other matchers and another grouping: the resolve goes where the firing went."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), matchers="host=a")
+    async with notices.receiving(matchers="host=a") as receiver:
         [alert_id] = await notices.site.fire(subject("a", channels=[]))
         await notices.run()
         await notices.site.set(
@@ -238,18 +225,10 @@ async def test_edits_of_the_channel_lose_no_resolve(notices: NoticeBench) -> Non
 
 async def test_settling_from_two_sides_makes_one_next_notice(notices: NoticeBench) -> None:
     """Two workers that find the same end go on with the group once."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving():
         await notices.site.fire(subject("a"))
         await notices.try_all()
         await notices.site.fire(subject("b"))
         async with asyncio.timeout(30):
             assert sorted(await asyncio.gather(*(notices.upkeep.settle() for _ in range(4)))) == [0, 0, 0, 1]
     assert await notices.states() == ["delivered", "waiting"]
-
-
-async def cancel_latest(notices: NoticeBench) -> None:
-    """Cancel the job of the latest notice, as a person would."""
-    [*_, notice] = await notices.site.notices()
-    await notices.bench.control.cancel(notice.job_id)

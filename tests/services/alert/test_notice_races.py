@@ -3,8 +3,7 @@
 import asyncio
 from collections import Counter
 
-from http_servers import serve
-from notice_bench import NoticeBench, Receiver
+from notice_bench import NoticeBench
 from notice_site import subject
 
 WRITERS = 3
@@ -18,7 +17,6 @@ REMIND_NOW = """
 
 async def test_all_at_once_end_in_pairs(notices: NoticeBench) -> None:
     """Each life of each alert is told as firing once, and as resolved once, whatever it raced with."""
-    receiver = Receiver()
     is_over = asyncio.Event()
 
     async def write(writer: int) -> None:
@@ -44,8 +42,7 @@ async def test_all_at_once_end_in_pairs(notices: NoticeBench) -> None:
             await notices.upkeep.wake_idle()
             await notices.escalation.run()
 
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_by=["team"])
+    async with notices.receiving(group_by=["team"]) as receiver:
         async with asyncio.timeout(120), asyncio.TaskGroup() as group:
             others = [group.create_task(each) for each in (tell("one"), tell("two"), keep(), keep())]
             await asyncio.gather(*(write(writer) for writer in range(WRITERS)))

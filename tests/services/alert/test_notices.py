@@ -19,9 +19,7 @@ COUNTED: list[tuple[str, dict[str, str]]] = [
 
 async def test_a_firing_is_told_once_and_then_its_resolve(notices: NoticeBench) -> None:
     """One notice each, known by its own id, and nothing is owed afterwards."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         assert receiver.told == [("a", "firing")]
@@ -40,9 +38,7 @@ async def test_a_firing_is_told_once_and_then_its_resolve(notices: NoticeBench) 
 
 async def test_a_storm_is_told_whole_by_few_notices(notices: NoticeBench) -> None:
     """More alerts than one notice has room for are told by two, each exactly once as news, the critical ones first."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_interval="1h")
+    async with notices.receiving(group_interval="1h") as receiver:
         critical = [subject("critical", severity="critical")]
         await notices.site.fire(*(subject(f"h{number:03}") for number in range(1499)), *critical)
         await notices.run()
@@ -56,9 +52,7 @@ async def test_a_storm_is_told_whole_by_few_notices(notices: NoticeBench) -> Non
 
 async def test_fire_and_resolve_while_the_channel_is_down_come_in_their_order(notices: NoticeBench) -> None:
     """The firing is tried until it is taken; then comes its resolve."""
-    receiver = Receiver(status="503 Service Unavailable")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="503 Service Unavailable") as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.try_all()
         await notices.site.resolve(alert_id)
@@ -72,9 +66,7 @@ async def test_fire_and_resolve_while_the_channel_is_down_come_in_their_order(no
 
 async def test_what_resolved_before_it_was_told_is_told_by_one_notice(notices: NoticeBench) -> None:
     """People learn that it fired and is over."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_wait="1m")
+    async with notices.receiving(group_wait="1m") as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.site.resolve(alert_id)
         await notices.run()
@@ -86,9 +78,7 @@ async def test_what_resolved_before_it_was_told_is_told_by_one_notice(notices: N
 
 async def test_a_resolve_goes_out_through_a_silence(notices: NoticeBench) -> None:
     """A silence that began after the firing was told holds its resolve back no moment."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         await notices.site.silence("host=a")
@@ -99,9 +89,7 @@ async def test_a_resolve_goes_out_through_a_silence(notices: NoticeBench) -> Non
 
 async def test_a_silenced_firing_is_told_when_the_silence_ends(notices: NoticeBench) -> None:
     """Until then nothing is told, and the reason is written down; what resolves meanwhile is never told."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         silence_id = await notices.site.silence("team=web")
         stays, passes = await notices.site.fire(subject("a", team="web"), subject("b", team="web"))
         await notices.run()
@@ -123,9 +111,7 @@ async def test_a_silenced_firing_is_told_when_the_silence_ends(notices: NoticeBe
 
 async def test_a_dead_letter_still_has_its_resolve_tried(notices: NoticeBench) -> None:
     """The firing is refused for good; the resolve is sent by a notice of its own."""
-    receiver = Receiver(status="400 Bad Request")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="400 Bad Request") as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         assert await notices.states() == ["failed"]
@@ -138,9 +124,7 @@ async def test_a_dead_letter_still_has_its_resolve_tried(notices: NoticeBench) -
 
 async def test_a_disabled_channel_holds_firings_back_and_is_told_resolves(notices: NoticeBench) -> None:
     """What fires meanwhile is told when it is enabled again."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         [told] = await notices.site.fire(subject("a"))
         await notices.run()
         await notices.site.set("update channels set disabled_at = now()")
@@ -159,9 +143,7 @@ async def test_a_disabled_channel_holds_firings_back_and_is_told_resolves(notice
 
 async def test_a_channel_disabled_after_composing_refuses_what_only_fires(notices: NoticeBench) -> None:
     """The notice is a dead letter, to be redelivered once the channel is enabled."""
-    receiver = Receiver(status="503 Service Unavailable")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving(status="503 Service Unavailable"):
         await notices.site.fire(subject("a"))
         await notices.try_all()
         await notices.site.set("update channels set disabled_at = now()")
@@ -173,9 +155,7 @@ async def test_a_channel_disabled_after_composing_refuses_what_only_fires(notice
 
 async def test_a_deleted_channel_is_told_the_resolves_it_is_owed(notices: NoticeBench) -> None:
     """And nothing else: what fires then, or was not told yet, is nobody's any more."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_wait="1m")
+    async with notices.receiving(group_wait="1m") as receiver:
         [told] = await notices.site.fire(subject("a"))
         await notices.run()
         [untold] = await notices.site.fire(subject("b"))
@@ -189,9 +169,7 @@ async def test_a_deleted_channel_is_told_the_resolves_it_is_owed(notices: Notice
 
 async def test_a_healed_channel_makes_no_notice_wait(notices: NoticeBench) -> None:
     """Once one notice is taken after failures, the others are due at once."""
-    receiver = Receiver(status="503 Service Unavailable")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_by=["host"])
+    async with notices.receiving(status="503 Service Unavailable", group_by=["host"]) as receiver:
         await notices.site.fire(subject("a"), subject("b"), subject("c"))
         await notices.try_all()
         await notices.site.set("update jobs set run_at = now() + interval '1 hour'")
@@ -207,9 +185,7 @@ async def test_a_healed_channel_makes_no_notice_wait(notices: NoticeBench) -> No
 
 async def test_a_secret_that_was_mended_heals_the_notices_that_wait(notices: NoticeBench) -> None:
     """The channel is read anew for each try; one that cannot be unsealed is our fault, and is tried again."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving() as receiver:
         await notices.site.fire(subject("a"))
         await notices.site.set("update channels set is_sealed = true")
         await notices.try_all()
@@ -222,9 +198,7 @@ async def test_a_secret_that_was_mended_heals_the_notices_that_wait(notices: Not
 
 async def test_a_broken_template_loses_no_notice(notices: NoticeBench) -> None:
     """The built-in words stand in."""
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), templates={"text": "{{ 1 / 0 }}", "body": "{{ nothing"})
+    async with notices.receiving(templates={"text": "{{ 1 / 0 }}", "body": "{{ nothing"}) as receiver:
         await notices.site.fire(subject("a"))
         await notices.run()
     assert await notices.states() == ["delivered"]
@@ -234,9 +208,7 @@ async def test_a_broken_template_loses_no_notice(notices: NoticeBench) -> None:
 async def test_what_is_told_is_counted(notices: NoticeBench) -> None:
     """By the channel's kind and how it ended; the time counts from the firing to its first delivery."""
     before = {name: REGISTRY.get_sample_value(name, labels) or 0 for name, labels in COUNTED}
-    receiver = Receiver()
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url())
+    async with notices.receiving():
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         await notices.site.resolve(alert_id)
@@ -248,10 +220,8 @@ async def test_what_is_told_is_counted(notices: NoticeBench) -> None:
 
 async def test_reminders_tell_what_still_fires_until_somebody_acknowledges(notices: NoticeBench) -> None:
     """After the interval it is told again, as a reminder; acknowledged or resolved it is not."""
-    receiver = Receiver()
     due = "update alert_groups set remind_at = now() where remind_at is not null"
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), repeat_interval="1h")
+    async with notices.receiving(repeat_interval="1h") as receiver:
         [alert_id] = await notices.site.fire(subject("a"))
         await notices.run()
         await notices.upkeep.remind()

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from http_servers import serve
 from notice_bench import NoticeBench, Receiver
 from notice_site import subject
 from uuid_utils.compat import uuid7
@@ -24,9 +23,7 @@ def redelivery(notices: NoticeBench) -> Redelivery:
 @asynccontextmanager
 async def dead_letters(notices: NoticeBench, *hosts: str) -> AsyncIterator[Receiver]:
     """A receiver that refused the firing of each host for good, each a group of its own; now it takes all."""
-    receiver = Receiver(status="400 Bad Request")
-    async with serve(receiver) as server:
-        await notices.site.channel(url=server.url(), group_by=["host"])
+    async with notices.receiving(status="400 Bad Request", group_by=["host"]) as receiver:
         for host in hosts:
             await notices.site.fire(subject(host))
         await notices.run()
