@@ -85,18 +85,22 @@ async def _plant(work: UnitOfWork, rule: Planted, monitors: Sequence[UUID], unti
             AlertLife(judged_at=until),
             Verdict.NOT_MET,
             filled_from=until - behind,
-            windows=filled[place % len(filled)],
+            windows=filled[place % len(filled)][0],
+            past=filled[place % len(filled)][1],
+            is_past_new=True,
         )
         for place, monitor_id in enumerate(monitors)
     ]
     await JudgementStore(work).write(judgements, {})
 
 
-def _filled(program: Program, until: datetime, every: timedelta, behind: timedelta, draw: random.Random) -> bytes:
+def _filled(
+    program: Program, until: datetime, every: timedelta, behind: timedelta, draw: random.Random
+) -> tuple[bytes, bytes]:
     windows = Windows.empty(program.shape, awaited_ms=microseconds_of(until - behind) // 1000)
     moments = [until - step * every for step in reversed(range(int(behind / every)))]
     for at_ms in (microseconds_of(moment) // 1000 for moment in moments):
         windows.newest_ms = at_ms
         for ring in windows.rings:
             ring.add(at_ms, 0, duration_at(draw))
-    return windows.encode(program.shape)
+    return windows.encode(program.shape), windows.encode_past()

@@ -106,6 +106,7 @@ def create_judgements() -> None:
         sa.Column("latched", sa.Integer, server_default=NONE, nullable=False),
         sa.Column("fires", ARRAY(MOMENT), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("windows", sa.LargeBinary, server_default=sa.text("''"), nullable=False),
+        sa.Column("past", sa.LargeBinary),
         sa.PrimaryKeyConstraint("rule_id", "monitor_id", name=op.f("pk_judgements")),
         postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.02"},
     )

@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from shared.domain.alert.conditions import Aggregate, Figure
+from shared.domain.alert.part_sketches import SlotCounts
 from shared.domain.alert.windows import GROWTH_COLUMNS, LAST_COLUMNS, OUTCOME_COLUMNS, Column, Ring, WindowSpec, grown
-from shared.domain.sample.sketch import values_of
+from shared.domain.sample.sketch import value_of
 
 _OF_SAMPLES = frozenset({Aggregate.COUNT, Aggregate.UPTIME, Aggregate.BURN_RATE})
 _COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -96,7 +95,7 @@ def _read_values(figure: Figure, ring: Ring, within: slice, samples: int) -> flo
             return columns[Column.LAST][within][-1]
         case Aggregate.INCREASE | Aggregate.RATE:
             return _growth(ring, within, samples, is_rate=figure.aggregate == Aggregate.RATE)
-    return _percentile(ring.sketches[within], figure.percentile or 0.0, samples)
+    return _percentile(ring.sketches.within(within), figure.percentile or 0.0, samples)
 
 
 def _sum(values: Sequence[float]) -> float:
@@ -120,18 +119,6 @@ def _growth(ring: Ring, within: slice, samples: int, *, is_rate: bool) -> float 
     return increase / seconds if seconds else None
 
 
-def _percentile(sketches: Sequence[dict[int, int]], percentile: float, samples: int) -> float:
+def _percentile(spread: SlotCounts, percentile: float, samples: int) -> float:
     """The value of rank ⌈p/100 · n⌉ (SQL's `percentile_disc`), within 1 %."""
-    counts: dict[int, int] = {}
-    for sketch in sketches:
-        for slot, count in sketch.items():
-            counts[slot] = counts.get(slot, 0) + count
-    left = max(math.ceil(percentile / 100 * samples), 1)
-    slots = sorted(counts)
-    found = slots[-1]
-    for slot in slots:
-        left -= counts[slot]
-        if left <= 0:
-            found = slot
-            break
-    return float(values_of(np.array([found], dtype=np.int64))[0])
+    return value_of(spread.slot_at(max(math.ceil(percentile / 100 * samples), 1)))

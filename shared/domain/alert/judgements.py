@@ -91,7 +91,8 @@ class CompiledRule:
 class Judgement:
     """What a rule makes of a monitor, remembered between two moments; a row of `judgements`.
 
-    `filled_from` is from when on the monitor's samples are in `windows`; None where they are yet to be filled.
+    `filled_from` is from when on the monitor's samples are in `windows`; None where they are yet to be filled. `past`
+    is that part of them which few samples change (`Windows.encode_past`); with `is_past_new` it is to be written.
     """
 
     rule_id: UUID
@@ -105,6 +106,8 @@ class Judgement:
     filled_from: datetime | None = None
     latched: int = 0
     windows: bytes = b""
+    past: bytes = b""
+    is_past_new: bool = False
 
     @property
     def judged_at(self) -> datetime | None:

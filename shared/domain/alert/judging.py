@@ -14,7 +14,7 @@ from shared.domain.alert.judgements import (
     Stands,
 )
 from shared.domain.alert.pair_judging import NewId, PairJudging
-from shared.domain.alert.window_codec import Windows, decode_windows
+from shared.domain.alert.window_codec import Windows, WindowShape, decode_windows
 from shared.domain.sample.sample_columns import microseconds_of, moment_at
 
 
@@ -30,7 +30,7 @@ def judge_news(
         judgement = replace(judgement, rule_version=rule.rule.version, latched=0)
     windows = windows_of(rule, judgement)
     if windows is None:
-        waiting = replace(judgement, filled_from=None, windows=b"", due_at=judgement.due_at or news.at)
+        waiting = replace(_unfilled(judgement), due_at=judgement.due_at or news.at)
         return JudgedPair(None if waiting == kept else waiting)
     judging = PairJudging(rule, monitor, judgement, windows, news.before, new_id, news.cause)
     judging.take(news)
@@ -64,11 +64,11 @@ def judge_standing(
     if is_new and not program.absences:
         # Its first sample begins it, and nothing lies before that.
         return JudgedPair(None)
-    if not is_new and (program.shape.specs or decode_windows(program.shape, judgement.windows) is not None):
+    if not is_new and (program.shape.specs or _decoded(program.shape, judgement) is not None):
         return JudgedPair(replace(judgement, due_at=due_at))
     windows = Windows.empty(program.shape, awaited_ms=microseconds_of(stands.heard_at) // 1000)
-    awaiting = replace(judgement, due_at=due_at, filled_from=stands.now, windows=windows.encode(program.shape))
-    return JudgedPair(awaiting)
+    awaiting = replace(judgement, due_at=due_at, filled_from=stands.now)
+    return JudgedPair(_with_windows(awaiting, program.shape, windows))
 
 
 def judge_due(
@@ -77,7 +77,7 @@ def judge_due(
     """Judge what was due up to a moment; windows that were made for another condition are to be filled anew."""
     windows = windows_of(rule, kept)
     if windows is None:
-        return JudgedPair(replace(kept, filled_from=None, windows=b""))
+        return JudgedPair(_unfilled(kept))
     judging = PairJudging(rule, monitor, kept, windows, stands.state, new_id, stands.cause)
     judging.judge_due(before=stands.now)
     return JudgedPair(judging.done(), judging.changes)
@@ -100,7 +100,7 @@ def windows_of(rule: CompiledRule, judgement: Judgement) -> Windows | None:
         return Windows(0)
     if shape.specs and judgement.filled_from is None:
         return None
-    windows = decode_windows(shape, judgement.windows)
+    windows = _decoded(shape, judgement)
     since = judgement.filled_from or judgement.judged_at
     if windows is None and since is not None and not (shape.specs and judgement.windows):
         return Windows.empty(shape, awaited_ms=microseconds_of(since) // 1000)
@@ -122,11 +122,24 @@ def judge_filled(
     moments = [kept.due_at, kept.judged_at]
     if windows.newest_ms is not None:
         moments.append(moment_at(windows.newest_ms * 1000))
-    return replace(
+    filled = replace(
         kept,
         rule_version=rule.rule.version,
         monitor_version=monitor.version,
         due_at=max(moment for moment in moments if moment is not None),
         filled_from=filled_from,
-        windows=windows.encode(rule.program.shape),
     )
+    return _with_windows(filled, rule.program.shape, windows)
+
+
+def _decoded(shape: WindowShape, judgement: Judgement) -> Windows | None:
+    return decode_windows(shape, judgement.windows, judgement.past)
+
+
+def _with_windows(judgement: Judgement, shape: WindowShape, windows: Windows) -> Judgement:
+    return replace(judgement, windows=windows.encode(shape), past=windows.encode_past(), is_past_new=True)
+
+
+def _unfilled(judgement: Judgement) -> Judgement:
+    """The judgement without its windows, which are to be filled anew."""
+    return replace(judgement, filled_from=None, windows=b"", past=b"", is_past_new=bool(judgement.past))

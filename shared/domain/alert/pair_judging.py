@@ -113,7 +113,8 @@ class PairJudging:
 
     def done(self) -> Judgement:
         """What is to be remembered of it."""
-        program = self.rule.program
+        program, kept = self.rule.program, self.kept
+        past = b"" if program.is_of_state else self.windows.encode_past()
         return Judgement(
             self.kept.rule_id,
             self.kept.monitor_id,
@@ -126,6 +127,8 @@ class PairJudging:
             self.kept.filled_from,
             self.latched,
             b"" if program.is_of_state else self.windows.encode(program.shape),
+            past,
+            kept.is_past_new or past != kept.past,
         )
 
     def _was_met_until_now(self) -> bool:

@@ -1,17 +1,22 @@
-"""All windows of a rule on a monitor, and their bytes: exact, some hundred of them, read and written in one go each."""
+"""All windows of a rule on a monitor, and their bytes: exact, some hundred of them, read and written in one go each.
+
+How the values of parts that are over are spread is kept apart: it grows with the window, and few samples change it.
+"""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain
 from zlib import crc32
 
+from shared.domain.alert.part_sketches import PartSketches, count_packed
 from shared.domain.alert.windows import Column, Ring, WindowSpec
 
-_VERSION = 1
+_VERSION = 2
 _HEAD = struct.Struct("<BIqq")
 _SIZES = struct.Struct("<HI")
+_PAST = struct.Struct("<I")
 _LETTERS = {
     Column.TOTAL: "d",
     Column.LOW: "d",
@@ -63,13 +68,18 @@ class Windows:
         return self.awaited_ms if self.newest_ms is None else max(self.awaited_ms, self.newest_ms)
 
     def encode(self, shape: WindowShape) -> bytes:
-        """The bytes that `decode_windows` reads."""
+        """The bytes that `decode_windows` reads, without those of `encode_past`."""
         newest = _NEVER if self.newest_ms is None else self.newest_ms
         head = _HEAD.pack(_VERSION, shape.code, self.awaited_ms, newest)
         return b"".join((head, *map(_encode_ring, self.rings)))
 
+    def encode_past(self) -> bytes:
+        """What percentiles need of parts that are over; the same bytes until that changes."""
+        packed = [ring.sketches.pack_older() for ring in self.rings if ring.spec.has_sketch]
+        return b"".join([part for older in packed for part in (_PAST.pack(len(older)), older)])
 
-def decode_windows(shape: WindowShape, encoded: bytes) -> Windows | None:
+
+def decode_windows(shape: WindowShape, encoded: bytes, past: bytes) -> Windows | None:
     """The windows in some bytes; None when they are of another version or condition, and are to be made anew."""
     if len(encoded) < _HEAD.size or encoded[0] != _VERSION:
         return None
@@ -78,47 +88,46 @@ def decode_windows(shape: WindowShape, encoded: bytes) -> Windows | None:
         return None
     windows = Windows(awaited, None if newest == _NEVER else newest)
     offset = _HEAD.size
+    olders = _split(past)
     for spec in shape.specs:
-        ring, offset = _decode_ring(spec, encoded, offset)
+        ring, sketches, offset = _decode_ring(spec, encoded, offset)
+        if spec.has_sketch:
+            older = next(olders, b"")
+            if ring.parts and count_packed(older) != len(ring.parts) - 1:
+                return None
+            ring.sketches = PartSketches.unpack(sketches, older) if ring.parts else ring.sketches
         windows.rings.append(ring)
     return windows
 
 
+def _split(past: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(past):
+        (size,) = _PAST.unpack_from(past, start)
+        start += _PAST.size + size
+        yield past[start - size : start]
+
+
 def _encode_ring(ring: Ring) -> bytes:
     parts = len(ring.parts)
-    if not ring.spec.has_sketch:
-        row = _format(_letters(ring.spec), parts)
-        return _SIZES.pack(parts, 0) + row.pack(*ring.parts, *chain.from_iterable(ring.columns.values()))
-    slots = list(chain.from_iterable(ring.sketches))
-    counts = chain.from_iterable(sketch.values() for sketch in ring.sketches)
-    row = _format(_letters(ring.spec) + "I", parts)
-    sizes = map(len, ring.sketches)
-    return b"".join(
-        (
-            _SIZES.pack(parts, len(slots)),
-            row.pack(*ring.parts, *chain.from_iterable(ring.columns.values()), *sizes),
-            _format("iI", len(slots)).pack(*slots, *counts),
-        )
-    )
+    sketches = ring.sketches.pack() if ring.spec.has_sketch else b""
+    row = _format(_letters(ring.spec), parts)
+    numbers = row.pack(*ring.parts, *chain.from_iterable(ring.columns.values()))
+    return b"".join((_SIZES.pack(parts, len(sketches)), numbers, sketches))
 
 
-def _decode_ring(spec: WindowSpec, encoded: bytes, offset: int) -> tuple[Ring, int]:
-    parts, slots = _SIZES.unpack_from(encoded, offset)
+def _decode_ring(spec: WindowSpec, encoded: bytes, offset: int) -> tuple[Ring, bytes, int]:
+    """A ring without its sketches, their bytes, and where the next one begins."""
+    parts, size = _SIZES.unpack_from(encoded, offset)
     offset += _SIZES.size
-    row = _format(_letters(spec) + ("I" if spec.has_sketch else ""), parts)
+    row = _format(_letters(spec), parts)
     numbers = row.unpack_from(encoded, offset)
     offset += row.size
     ring = Ring(spec)
     ring.parts = list(numbers[:parts])
     for place, column in enumerate(spec.columns, 1):
         ring.columns[column] = list(numbers[place * parts : (place + 1) * parts])
-    if spec.has_sketch:
-        counted = _format("iI", slots)
-        numbers_of_slots = counted.unpack_from(encoded, offset)
-        offset += counted.size
-        pairs = zip(numbers_of_slots[:slots], numbers_of_slots[slots:], strict=True)
-        ring.sketches = [dict(islice(pairs, size)) for size in numbers[-parts:]] if parts else []
-    return ring, offset
+    return ring, encoded[offset : offset + size], offset + size
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from shared.domain.alert.part_sketches import PartSketches
 from shared.domain.sample.sketch import slot_of
 from shared.domain.target.outcome import OUTCOME_CODES, Outcome
 
@@ -75,7 +76,7 @@ def grown(before: float, after: float) -> float:
 class Ring:
     """The parts of one window that have samples: their numbers, ascending, and the columns in the same order.
 
-    `sketches` count the values of each part by slot, where percentiles are asked for.
+    `sketches` say how the values of each part are spread, where percentiles are asked for.
     """
 
     __slots__ = ("columns", "part_ms", "parts", "sketches", "spec")
@@ -85,7 +86,7 @@ class Ring:
         self.part_ms = spec.part_ms
         self.parts: list[int] = []
         self.columns: dict[Column, list[float]] = {column: [] for column in spec.columns}
-        self.sketches: list[dict[int, int]] = []
+        self.sketches = PartSketches()
 
     def add(self, at_ms: int, outcome: int, value: float | None) -> None:
         """Add a sample: its slot in milliseconds since 1970, its outcome's code, its value of the window's metric."""
@@ -119,7 +120,9 @@ class Ring:
     def _forget(self, last: int) -> None:
         gone = bisect_right(self.parts, last)
         if gone:
-            del self.parts[:gone], self.sketches[:gone]
+            del self.parts[:gone]
+            if self.spec.has_sketch:
+                self.sketches.forget(gone)
             for numbers in self.columns.values():
                 del numbers[:gone]
 
@@ -128,7 +131,7 @@ class Ring:
         for column, numbers in self.columns.items():
             numbers.insert(place, _BEFORE_ANY.get(column, 0))
         if self.spec.has_sketch:
-            self.sketches.insert(place, {})
+            self.sketches.insert(place)
 
     def _add_value(self, place: int, at_ms: int, value: float) -> None:
         columns = self.columns
@@ -144,8 +147,7 @@ class Ring:
         elif (moments := columns.get(Column.LAST_AT)) is not None and at_ms >= moments[place]:
             moments[place], columns[Column.LAST][place] = at_ms, value
         if self.spec.has_sketch:
-            slots, slot = self.sketches[place], slot_of(value)
-            slots[slot] = slots.get(slot, 0) + 1
+            self.sketches.add(place, slot_of(value))
 
     def _grow(self, place: int, at_ms: int, value: float) -> None:
         columns = self.columns

@@ -55,6 +55,13 @@ def values_of(slots: Integers) -> npt.NDArray[np.float64]:
     return np.sign(slots) * np.exp(exponents)
 
 
+def value_of(slot: int) -> float:
+    """The value that stands for one slot."""
+    if not slot:
+        return 0.0
+    return math.copysign(math.exp(min((abs(slot) + FIRST_BUCKET) / SLOTS_PER_E + _MIDDLE, _LARGEST)), slot)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
     """How many values fell into each slot: `slots` ascending and distinct, `counts` above zero, of the same length."""

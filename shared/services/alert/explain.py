@@ -165,7 +165,7 @@ class _Reading:
             return None
         windows: Windows | None = Windows(0)
         if not compiled.program.is_of_state:
-            windows = decode_windows(compiled.program.shape, remembered.windows)
+            windows = decode_windows(compiled.program.shape, remembered.windows, remembered.past)
         if windows is None:
             self._missing.append("The numbers of now are still being gathered; ask again in a few seconds.")
             return None

@@ -85,6 +85,7 @@ class Remembered:
     filled_from: datetime | None
     latched: int
     windows: bytes
+    past: bytes
 
 
 class ExplainStore:
@@ -157,7 +158,7 @@ class ExplainStore:
         rows = await self._work.fetch(
             """
             select s.state, s.code, s.message, j.rule_version, j.filled_from, coalesce(j.latched, 0) as latched,
-                   coalesce(j.windows, '') as windows
+                   coalesce(j.windows, '') as windows, coalesce(j.past, '') as past
             from monitor_states s left join judgements j on j.monitor_id = s.monitor_id and j.rule_id = $1
             where s.monitor_id = $2
             """,
@@ -168,7 +169,8 @@ class ExplainStore:
             return None
         row = rows[0]
         cause = Cause(row.code, row.message)
-        return Remembered(STATE_OF_CODE[row.state], cause, row.rule_version, row.filled_from, row.latched, row.windows)
+        state = STATE_OF_CODE[row.state]
+        return Remembered(state, cause, row.rule_version, row.filled_from, row.latched, row.windows, row.past)
 
 
 def _holds_of(written: str | None) -> tuple[HeldBackBy, ...]:

@@ -13,7 +13,8 @@ Pair = tuple[UUID, UUID]
 """A rule and a monitor."""
 
 _COLUMNS = """j.rule_id, j.monitor_id, j.rule_version, j.monitor_version, j.judged_at, j.due_at, j.alert_id, j.since,
-    j.last_met_at, j.filled_from, j.verdict, j.state, j.is_flapping, j.latched, j.fires, j.windows"""
+    j.last_met_at, j.filled_from, j.verdict, j.state, j.is_flapping, j.latched, j.fires, j.windows,
+    j.past"""
 
 
 class JudgementStore:
@@ -78,21 +79,23 @@ class JudgementStore:
 _UPSERT = """
     insert into judgements as j (
         rule_id, monitor_id, rule_version, monitor_version, judged_at, due_at, alert_id, since, last_met_at,
-        filled_from, verdict, state, is_flapping, latched, fires, windows)
+        filled_from, verdict, state, is_flapping, latched, fires, windows, past)
     select rule_id, monitor_id, rule_version, monitor_version, judged_at, due_at, alert_id, since, last_met_at,
-           filled_from, verdict, state, is_flapping, latched, fires::timestamptz[], windows
+           filled_from, verdict, state, is_flapping, latched, fires::timestamptz[], windows, past
     from unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::timestamptz[], $7::uuid[],
                 $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::bool[],
-                $14::int4[], $15::text[], $16::bytea[])
+                $14::int4[], $15::text[], $16::bytea[], $17::bytea[])
          as n (rule_id, monitor_id, rule_version, monitor_version, judged_at, due_at, alert_id, since, last_met_at,
-               filled_from, verdict, state, is_flapping, latched, fires, windows)
+               filled_from, verdict, state, is_flapping, latched, fires, windows, past)
     on conflict (rule_id, monitor_id) do update
     set rule_version = excluded.rule_version, monitor_version = excluded.monitor_version,
         judged_at = excluded.judged_at, due_at = excluded.due_at, alert_id = excluded.alert_id,
         since = excluded.since, last_met_at = excluded.last_met_at, filled_from = excluded.filled_from,
         verdict = excluded.verdict, state = excluded.state, is_flapping = excluded.is_flapping,
-        latched = excluded.latched, fires = excluded.fires, windows = excluded.windows
+        latched = excluded.latched, fires = excluded.fires, windows = excluded.windows,
+        past = coalesce(excluded.past, j.past)
 """
+"""What is null of `past` stays as it is: then the server does not touch what it keeps of it outside of the row."""
 
 
 def _values_of(judgements: Sequence[Judgement]) -> list[list[object]]:
@@ -114,6 +117,7 @@ def _values_of(judgements: Sequence[Judgement]) -> list[list[object]]:
             each.latched,
             f"{{{','.join(fired.isoformat() for fired in each.life.fires)}}}",
             each.windows,
+            each.past if each.is_past_new else None,
         )
         for each in judgements
     ]
@@ -131,5 +135,6 @@ def _judgement_of(row: Sequence[Any]) -> Judgement:
         fires=tuple(row[14]),
     )
     return Judgement(
-        row[0], row[1], row[2], row[3], life, Verdict(row[10]), row[6], row[5], row[9], row[13], row[15]
+        row[0], row[1], row[2], row[3], life, Verdict(row[10]), row[6], row[5], row[9], row[13], row[15],
+        row[16] or b"",
     )  # fmt: skip

@@ -94,9 +94,10 @@ class JudgementRow(Row):
 
     `rule_version` and `monitor_version` are those it was last judged by: upkeep finds what is no longer so.
     `windows` are the parts of the rule's windows, packed, filled with what lay before from `filled_from` on (null: not
-    yet). `due_at` is when it has to be judged again though nothing comes, or sooner. `latched` has a bit for each
-    comparison of the condition, in their order, that is met until its recovery. `fires` are the latest moments at
-    which it fired. A transaction locks these rows after those of monitors, by rule and monitor.
+    yet); `past` is what percentiles need of parts that are over, and is not written with each sample. `due_at` is when
+    it has to be judged again though nothing comes, or sooner. `latched` has a bit for each comparison of the condition,
+    in their order, that is met until its recovery. `fires` are the latest moments at which it fired. A transaction
+    locks these rows after those of monitors, by rule and monitor.
     """
 
     __tablename__ = "judgements"
@@ -117,6 +118,7 @@ class JudgementRow(Row):
     latched: Mapped[int] = mapped_column(Integer, server_default=_NOTHING)
     fires: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)), server_default=text("'{}'"))
     windows: Mapped[bytes] = mapped_column(LargeBinary, server_default=text("''"))
+    past: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         Index("ix_judgements_monitor", "monitor_id"),

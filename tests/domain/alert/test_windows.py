@@ -114,7 +114,7 @@ def test_every_figure_is_that_of_the_samples_themselves(samples: list[Raw], late
     windows = Windows.empty(SHAPE, awaited_ms=BASE_MS)
     for sample in samples:
         add_all(windows, [sample])
-        read = decode_windows(SHAPE, windows.encode(SHAPE))
+        read = decode_windows(SHAPE, windows.encode(SHAPE), windows.encode_past())
         assert read is not None
         windows = read
     at_ms = (samples[-1][0] if samples else BASE_MS) + later_ms
@@ -167,12 +167,51 @@ def test_a_window_never_has_more_than_its_parts() -> None:
 
 def test_bytes_of_another_condition_or_version_are_not_read() -> None:
     """They are made anew from what is stored."""
-    encoded = Windows.empty(SHAPE, awaited_ms=BASE_MS).encode(SHAPE)
+    windows = Windows.empty(SHAPE, awaited_ms=BASE_MS)
+    encoded, past = windows.encode(SHAPE), windows.encode_past()
     other = WindowShape.of([WindowSpec("value", timedelta(minutes=2), SPECS[1].columns, has_sketch=True)])
-    assert decode_windows(SHAPE, encoded) is not None
-    assert decode_windows(other, encoded) is None
-    assert decode_windows(SHAPE, b"\xff" + encoded[1:]) is None
-    assert decode_windows(SHAPE, b"") is None
+    assert decode_windows(SHAPE, encoded, past) is not None
+    assert decode_windows(other, encoded, past) is None
+    assert decode_windows(SHAPE, b"\xff" + encoded[1:], past) is None
+    assert decode_windows(SHAPE, b"", b"") is None
+
+
+def test_windows_without_their_past_are_not_read() -> None:
+    """They are made anew too, rather than judged by half of what they were."""
+    windows = add_all(Windows.empty(SHAPE, awaited_ms=BASE_MS), [(BASE_MS, UP, 1.0), (BASE_MS + 20_000, UP, 2.0)])
+    assert decode_windows(SHAPE, windows.encode(SHAPE), windows.encode_past()) is not None
+    assert decode_windows(SHAPE, windows.encode(SHAPE), b"") is None
+
+
+def test_what_is_over_is_the_same_bytes_until_a_part_ends() -> None:
+    """So a sample writes little, however much lies in the window."""
+    window, step_ms = timedelta(hours=6), 10_000
+    shape = WindowShape.of([window_of(Figure(aggregate="p95", metric="value", window=window))])
+    windows, past, changes, sizes = Windows.empty(shape, awaited_ms=BASE_MS), b"", 0, set()
+    for number in range(1, 3_000):
+        read = decode_windows(shape, windows.encode(shape), windows.encode_past())
+        assert read is not None
+        windows = add_all(read, [(BASE_MS + number * step_ms, UP, 10.0 + number * 7 % 100)])
+        changes, past = changes + (windows.encode_past() != past), windows.encode_past()
+        sizes.add(len(windows.encode(shape)))
+    assert changes <= 3_000 * step_ms // (720 * 1000) + 2
+    assert max(sizes) < 3_000
+
+
+@settings(max_examples=50, deadline=None)
+@given(raws, st.randoms(use_true_random=False))
+def test_late_samples_are_counted_through_bytes_too(samples: list[Raw], random: object) -> None:
+    """Also in parts that are over, which are kept apart."""
+    shuffled = list(samples)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    kept = Windows.empty(SHAPE, awaited_ms=BASE_MS)
+    for sample in shuffled:
+        read = decode_windows(SHAPE, kept.encode(SHAPE), kept.encode_past())
+        assert read is not None
+        kept = add_all(read, [sample])
+    straight = add_all(Windows.empty(SHAPE, awaited_ms=BASE_MS), shuffled)
+    assert kept.encode(SHAPE) == straight.encode(SHAPE)
+    assert kept.encode_past() == straight.encode_past()
 
 
 @pytest.mark.parametrize(
