@@ -44,7 +44,7 @@ async def list_alerts(query: Annotated[AlertListQuery, Query()], request: Reques
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    after = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    after = services.cursors.read_id(query.cursor, query=filters)
     wanted = query.filter_of(has_fired=query.fired, is_acknowledged=query.acknowledged)
     async with services.context.database.transaction() as work:
         page = await AlertReading(work).list_page(wanted, after=after, limit=limit)
@@ -52,7 +52,12 @@ async def list_alerts(query: Annotated[AlertListQuery, Query()], request: Reques
     return page_response(request, [alert_json(alert) for alert in page.alerts], next_cursor=next_cursor)
 
 
-@router.get(f"{ALERTS_PATH}/summary", response_model=AlertSummaryView, summary="How many alerts are open")
+@router.get(
+    f"{ALERTS_PATH}/summary",
+    response_model=AlertSummaryView,
+    summary="How many alerts are open",
+    responses=problems(),
+)
 async def summarise_alerts(request: Request) -> Response:
     """Tell how many alerts fire and how many pend, in all and by severity."""
     return json_response(request, summary_json(await services_of(request).alerts.count_open()))

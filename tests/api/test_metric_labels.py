@@ -18,6 +18,9 @@ from api.hot_path import JOB_ROUTE, WAIT_ROUTE
 from api.job_entry import JOBS_PATH
 from api.metrics import _METHODS
 from api.services import ApiServices
+from shared.domain.alert.alerts import AlertState, Severity
+from shared.domain.alert.channel_health import ChannelState
+from shared.domain.alert.notices import NoticeState
 from shared.domain.job.attempts import ReportProgress, Worked
 from shared.domain.job.dispatch import RepairReason
 from shared.domain.job.jobs import AttemptOutcome, BlockReason, Failure, JobKind, JobState
@@ -26,10 +29,12 @@ from shared.storage.database import Database
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 
 SUBMISSIONS = ("accepted", "replayed", "deduplicated", "key_reused", "unique_key_taken", "parent_unknown")
+CHANNEL_KINDS = {"alertmanager", "apprise", "email", "pagerduty", "slack", "webhook"}
 CLOSED = {
-    "kind": set(JobKind),
+    "kind": {*JobKind, *CHANNEL_KINDS},
     "queue": set(JobKind),
-    "state": {*JobState, *BlockReason},
+    "state": {*JobState, *BlockReason, *AlertState, *ChannelState, *NoticeState},
+    "severity": {*Severity, "other"},
     "outcome": {*AttemptOutcome, *SUBMISSIONS},
     "method": {*_METHODS, "other"},
     "reason": {*RepairReason, *BlockReason},
