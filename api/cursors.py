@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from uuid import UUID
 
 from api import problem_kinds
 from api.problems import ProblemError
@@ -41,6 +42,22 @@ class Cursors:
                 problem_kinds.INVALID_CURSOR, "The cursor was not made for this path with these filters."
             )
         return place
+
+    def read_id(self, cursor: str | None, *, query: str) -> UUID | None:
+        """The id that the cursor leads on from, None at the beginning.
+
+        Raises:
+            ProblemError: it is no cursor of ours, or was made for another query.
+        """
+        return None if cursor is None else UUID(bytes=self.read(cursor, query=query))
+
+    def read_text(self, cursor: str | None, *, query: str) -> str:
+        """The name that the cursor leads on from, nothing at the beginning.
+
+        Raises:
+            ProblemError: it is no cursor of ours, or was made for another query.
+        """
+        return "" if cursor is None else self.read(cursor, query=query).decode()
 
     def cut(
         self, found: Sequence[FoundT], limit: int, *, place: Callable[[FoundT], bytes], query: str

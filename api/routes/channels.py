@@ -42,7 +42,7 @@ async def list_channels(query: Annotated[ChannelListQuery, Query()], request: Re
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
+    after = services.cursors.read_text(query.cursor, query=filters)
     wanted = ChannelFilter(frozenset(query.kind), query.disabled, query.failing, query.q)
     async with services.context.database.transaction() as work:
         found = await ChannelReading(work).list_status(wanted, after=after, limit=limit + 1)

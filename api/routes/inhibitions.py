@@ -18,7 +18,7 @@ from api.suppression_problems import too_many
 from api.validation import read_model, refuse_nul
 from shared.domain.alert.inhibitions import MAX_INHIBITIONS, Inhibition
 from shared.services.alert.inhibitions import NameTakenError
-from shared.services.alert.silences import TooManyError
+from shared.services.alert.suppression_bounds import TooManyError
 from shared.storage.alert.inhibition_store import InhibitionStore
 
 router = APIRouter(tags=["silences"])

@@ -34,7 +34,7 @@ async def list_children(job_id: UUID, query: Annotated[ChildListQuery, Query()],
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    before = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    before = services.cursors.read_id(query.cursor, query=filters)
     wanted = JobFilter(states=frozenset(query.state), parent_id=job_id)
     async with limited_reading(services.context.database, patience=PATIENCE) as work:
         store = JobStatusStore(work)

@@ -47,7 +47,7 @@ async def list_jobs(query: Annotated[JobListQuery, Query()], request: Request) -
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    before = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    before = services.cursors.read_id(query.cursor, query=filters)
     wanted = JobFilter(
         states=frozenset(query.state),
         kind=query.kind,

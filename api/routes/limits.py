@@ -30,7 +30,7 @@ async def list_limits(query: Annotated[LimitListQuery, Query()], request: Reques
     services = services_of(request)
     limit = limit_of(query.limit, default=100, most=200)
     filters = query_text(request)
-    after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
+    after = services.cursors.read_text(query.cursor, query=filters)
     async with services.context.database.transaction() as work:
         found = await LimitStore(work).list_status(after=after, limit=limit + 1)
     page, next_cursor = services.cursors.cut(

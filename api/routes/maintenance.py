@@ -27,7 +27,7 @@ from api.suppression_problems import too_many, wrong_span
 from api.validation import read_model, refuse_nul
 from shared.domain.alert.maintenance import MAX_MAINTENANCES, Maintenance
 from shared.domain.alert.planned_spans import SpanError
-from shared.services.alert.silences import TooManyError
+from shared.services.alert.suppression_bounds import TooManyError
 from shared.storage.alert.maintenance_store import MaintenanceStore
 
 router = APIRouter(tags=["maintenance"])
@@ -42,7 +42,7 @@ async def list_maintenance(query: Annotated[MaintenanceListQuery, Query()], requ
     services = services_of(request)
     limit = limit_of(query.limit, default=100, most=200)
     filters = query_text(request)
-    after = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    after = services.cursors.read_id(query.cursor, query=filters)
     now = services.maintenances.now()
     async with services.context.database.transaction() as work:
         found = await MaintenanceStore(work).list_page(query.state, now=now, after=after, limit=limit + 1)

@@ -48,7 +48,7 @@ async def list_notices(query: Annotated[NoticeListQuery, Query()], request: Requ
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    before = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    before = services.cursors.read_id(query.cursor, query=filters)
     async with services.context.database.transaction() as work:
         wanted = NoticeFilter(
             channel_id=await _channel_of(work, query.channel, {"parameter": "channel"}),

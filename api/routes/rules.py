@@ -47,7 +47,7 @@ async def list_rules(query: Annotated[RuleListQuery, Query()], request: Request)
     services = services_of(request)
     limit = limit_of(query.limit, default=50, most=200)
     filters = query_text(request)
-    after = "" if query.cursor is None else services.cursors.read(query.cursor, query=filters).decode()
+    after = services.cursors.read_text(query.cursor, query=filters)
     wanted = RuleFilter(query.q, query.enabled, frozenset(query.severity), query.owner, query.channel)
     async with services.context.database.transaction() as work:
         reading = RuleReading(work)

@@ -29,7 +29,7 @@ from api.validation import read_model, refuse_nul
 from shared.domain.alert.matchers import Matchers
 from shared.domain.alert.planned_spans import SpanError
 from shared.domain.alert.silences import MAX_SILENCES, Silence
-from shared.services.alert.silences import HasEndedError, TooManyError
+from shared.services.alert.suppression_bounds import HasEndedError, TooManyError
 from shared.storage.alert.silence_store import SilenceStore
 
 router = APIRouter(tags=["silences"])
@@ -44,7 +44,7 @@ async def list_silences(query: Annotated[SilenceListQuery, Query()], request: Re
     services = services_of(request)
     limit = limit_of(query.limit, default=100, most=200)
     filters = query_text(request)
-    after = None if query.cursor is None else UUID(bytes=services.cursors.read(query.cursor, query=filters))
+    after = services.cursors.read_id(query.cursor, query=filters)
     now = services.silences.now()
     async with services.context.database.transaction() as work:
         found = await SilenceStore(work).list_page(query.state, now=now, after=after, limit=limit + 1)

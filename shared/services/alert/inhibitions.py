@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from shared.domain.alert.inhibitions import Inhibition
-from shared.services.alert.silences import TooManyError
+from shared.services.alert.suppression_bounds import TooManyError
 from shared.storage.alert.inhibition_store import InhibitionStore
 from shared.storage.database import Database
 

@@ -10,7 +10,7 @@ from shared.clock import Clock
 from shared.domain.alert.maintenance import MAX_MAINTENANCES, Maintenance, MaintenanceState, next_window
 from shared.domain.alert.matchers import Matchers
 from shared.domain.alert.planned_spans import plan_span
-from shared.services.alert.silences import FORGOTTEN_AT_ONCE, KEPT, TooManyError
+from shared.services.alert.suppression_bounds import FORGOTTEN_AT_ONCE, KEPT, TooManyError
 from shared.storage.alert.maintenance_store import MaintenanceStore
 from shared.storage.alert.member_store import MemberStore
 from shared.storage.database import Database

@@ -1,7 +1,7 @@
 """Silences: made, changed and ended; what they hold back is decided when a notice is composed."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,20 +10,9 @@ from shared.clock import Clock
 from shared.domain.alert.matchers import Matchers
 from shared.domain.alert.planned_spans import plan_span
 from shared.domain.alert.silences import MAX_SILENCES, Silence, SilenceChange, SilenceState, changed_silence
+from shared.services.alert.suppression_bounds import FORGOTTEN_AT_ONCE, KEPT, HasEndedError, TooManyError
 from shared.storage.alert.silence_store import SilenceStore
 from shared.storage.database import Database
-
-KEPT = timedelta(days=400)
-"""How long one that has expired can still be seen."""
-FORGOTTEN_AT_ONCE = 1_000
-
-
-class TooManyError(Exception):
-    """There are as many as may be; nothing was made."""
-
-
-class HasEndedError(Exception):
-    """What has ended is not changed any more."""
 
 
 class Silences:
