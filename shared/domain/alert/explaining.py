@@ -108,7 +108,8 @@ def _numbers(alert: ExplainedAlert) -> Iterator[str]:
 
 def _channels(alert: ExplainedAlert) -> Iterator[str]:
     if not alert.channels and alert.fired_at is not None:
-        yield "Nobody is told of it: its rule names no channel, and no channel's matchers fit its labels."
+        named = "" if alert.is_inbound else "its rule named no channel, and "
+        yield f"Nobody is told of it: when it fired, {named}no channel's matchers fitted its labels."
     for channel in alert.channels:
         yield f"{channel.channel}: {'; '.join(_channel(channel, alert.state))}."
 

@@ -155,7 +155,7 @@ async def test_an_alert_from_elsewhere_is_explained_as_far_as_it_is_known(notice
     assert (explained.version, explained.rule, explained.now, explained.fired_by) == (None, None, None, None)
     assert explained.summary[1:] == [
         "Another system has judged and sent it in; only that one knows its numbers.",
-        "Nobody is told of it: its rule names no channel, and no channel's matchers fit its labels.",
+        "Nobody is told of it: when it fired, no channel's matchers fitted its labels.",
     ]
 
 
