@@ -12,7 +12,7 @@ from pathlib import Path
 
 from secret_keys import SECRET_KEY
 
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 class ApiProcess:
