@@ -60,14 +60,18 @@ class SentAlert(_Sent):
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
-        if not any(self.labels.values()):
+        if not any(value.strip("\0") for value in self.labels.values()):
             raise PydanticCustomError("no_labels", "an alert needs a label with a value")
         return self
 
     def inbound(self) -> InboundAlert:
-        """The alert as it is taken in: labels without a value are none, and times of the year 1 are no times."""
+        """The alert as it is taken in: labels without a value are none, and times of the year 1 are no times.
+
+        NUL is left out, which cannot be kept: two alerts that differ in nothing else are one.
+        """
+        labels = {name: value.replace("\0", "") for name, value in self.labels.items()}
         return InboundAlert(
-            labels={name: value for name, value in self.labels.items() if value},
+            labels={name: value for name, value in labels.items() if value},
             annotations={name: _cut(text) for name, text in self.annotations.items() if text},
             starts_at=_real(self.starts_at),
             ends_at=_real(self.ends_at),

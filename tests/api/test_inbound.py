@@ -50,6 +50,16 @@ async def test_an_alert_fires_once_and_is_known_by_its_labels(
     assert alert.expires_at == datetime.fromisoformat(far)
 
 
+async def test_what_cannot_be_kept_of_an_alert_is_left_out(client: httpx2.AsyncClient, services: ApiServices) -> None:
+    """It is no reason to lose the others that came with it; without it two alerts may be one."""
+    odd = sent(labels=DISK | {"path": "/a\0"}, annotations={"summary": "a\0b"}, generatorURL="http://x/\0")
+    assert await take(client, odd, sent(), sent(labels=DISK | {"path": "/a"})) == {"fired": 2, "repeated": 1}
+    first, _ = await shown(services)
+    assert (first.labels["path"], first.annotations, first.generator_url) == ("/a", {"summary": "97 %"}, None)
+    (refused,) = (await client.post(ALERTS, json=[sent(labels={"alertname": "\0"})])).json()["errors"]
+    assert refused["pointer"] == "/0"
+
+
 async def test_it_is_resolved_by_its_end(client: httpx2.AsyncClient, services: ApiServices) -> None:
     """Resolved again, or without having fired here, it does nothing; fired again it is another one."""
     over = sent(startsAt=PAST, endsAt="2026-01-01T01:00:00.123456789Z")

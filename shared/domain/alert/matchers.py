@@ -78,6 +78,8 @@ def parse_matchers(text: str) -> Matchers:
     Raises:
         ValueError: they cannot be read; the message says where.
     """
+    if "\0" in text:
+        raise ValueError("matchers hold no NUL")
     inner = text.strip()
     if inner.startswith("{") and inner.endswith("}"):
         inner = inner[1:-1].strip().removesuffix(",")

@@ -6,7 +6,7 @@ from uuid import UUID
 from shared.domain.alert.changes import AlertSubject
 from shared.domain.alert.folding import AlertStanding
 from shared.storage.database import UnitOfWork
-from shared.storage.storable import json_or_none, storable
+from shared.storage.storable import json_or_none, storable, storable_or_none
 
 
 async def insert_alerts(work: UnitOfWork, alerts: Sequence[AlertStanding]) -> set[UUID]:
@@ -85,7 +85,7 @@ def _columns(alerts: Sequence[AlertStanding]) -> list[list[object]]:
         [_labels_of(subject) for subject in subjects],
         [None if subject is None else json_or_none(subject.annotations) for subject in subjects],
         [None if subject is None else subject.rule_version for subject in subjects],
-        [None if subject is None else subject.generator_url for subject in subjects],
+        [None if subject is None else storable_or_none(subject.generator_url) for subject in subjects],
         [None if subject is None else subject.expires_at for subject in subjects],
         [json_or_none(alert.evidence) for alert in alerts],
         [alert.is_flapping for alert in alerts],

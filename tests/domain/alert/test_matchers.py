@@ -36,10 +36,12 @@ def test_matchers_are_read_and_met(text: str, *, matches: bool) -> None:
     assert parse_matchers(text).matches(LABELS) is matches
 
 
-@pytest.mark.parametrize("text", ["team", "=web", "team=web,", "team==web", 'team="web', "team=web host=db", 'a=~"("'])
+@pytest.mark.parametrize(
+    "text", ["team", "=web", "team=web,", "team==web", 'team="web', "team=web host=db", 'a=~"("', 'a="\0"']
+)
 def test_what_is_no_matcher_is_refused(text: str) -> None:
     """With a sentence that shows how it is written."""
-    with pytest.raises(ValueError, match=r"write for example|separated by commas|not a pattern"):
+    with pytest.raises(ValueError, match=r"write for example|separated by commas|not a pattern|NUL"):
         parse_matchers(text)
 
 
