@@ -1,6 +1,6 @@
 """The metadata every table hangs on, with names for constraints that migrations can rely on."""
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 
 NAMING = {
@@ -10,6 +10,12 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+# What columns begin with.
+NOW = text("now()")
+NOTHING = text("0")
+FIRST = text("1")
+FALSE = text("false")
 
 
 class Row(DeclarativeBase):

@@ -7,10 +7,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.domain.fleet.workers import WorkerOrder, WorkerState
-from shared.storage.tables.base import Row
+from shared.storage.tables.base import NOW, Row
 from shared.storage.tables.jobs import in_list
-
-_ALWAYS = text("now()")
 
 
 class WorkerRow(Row):
@@ -58,7 +56,7 @@ class QueueRow(Row):
     changed_by: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
     admission_limit: Mapped[int | None] = mapped_column(Integer)
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
 
 class LimitRow(Row):
@@ -74,8 +72,8 @@ class LimitRow(Row):
     rate_max: Mapped[int | None] = mapped_column(Integer)
     rate_seconds: Mapped[float | None] = mapped_column(Double)
     rate_tat: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
         CheckConstraint("max_running > 0", name="max_running"),

@@ -31,7 +31,7 @@ from shared.domain.job.jobs import (
     JobKind,
     JobState,
 )
-from shared.storage.tables.base import Row
+from shared.storage.tables.base import NOW, Row
 
 
 def in_list(values: list[str]) -> str:
@@ -43,7 +43,6 @@ LIVE_LIST = in_list([state.value for state in LIVE_STATES])
 TERMINAL_LIST = in_list([state.value for state in TERMINAL_STATES])
 """As SQL writes it, so that a partial index is found; a parameter would not do."""
 _WAITING = in_list([state.value for state in WAITING_STATES])
-_ALWAYS = text("now()")
 PLACE_TAKEN = "limit_key is not null and (state = 'running' or (state = 'queued' and place_until is not null))"
 """What a query has to say to be answered by the index of limits."""
 
@@ -97,8 +96,8 @@ class JobRow(Row):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     principal_id: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
         CheckConstraint(f"kind in ({in_list([kind.value for kind in JobKind])})", name="kind"),
@@ -185,7 +184,7 @@ class JobAttemptRow(Row):
     queued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     blocked_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
     claim_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
-    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
         CheckConstraint(f"outcome in ({in_list([outcome.value for outcome in AttemptOutcome])})", name="outcome"),

@@ -22,11 +22,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.domain.monitor.slots import GapReason
-from shared.storage.tables.base import Row
+from shared.storage.tables.base import NOTHING, NOW, Row
 from shared.storage.tables.jobs import in_list
-
-_ALWAYS = text("now()")
-_NOTHING = text("0")
 
 # A transaction locks rows of these tables in this order: monitors, monitor_states, schedules; each by monitor_id.
 
@@ -55,8 +52,8 @@ class MonitorRow(Row):
     paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     series_id: Mapped[int] = mapped_column(Integer, unique=True)
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     created_by: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (
@@ -88,7 +85,7 @@ class MonitorStateRow(Row):
     duration_ms: Mapped[float | None] = mapped_column(Double)
     state: Mapped[int] = mapped_column(SmallInteger)
     outcome: Mapped[int | None] = mapped_column(SmallInteger)
-    failing: Mapped[int] = mapped_column(SmallInteger, server_default=_NOTHING)
+    failing: Mapped[int] = mapped_column(SmallInteger, server_default=NOTHING)
     code: Mapped[str | None] = mapped_column(Text)
     message: Mapped[str | None] = mapped_column(Text)
     beats: Mapped[bytes] = mapped_column(LargeBinary, server_default=text("''"))
@@ -130,7 +127,7 @@ class ScheduleRow(Row):
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     next_slot: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     confirm_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    confirmation: Mapped[int] = mapped_column(SmallInteger, server_default=_NOTHING)
+    confirmation: Mapped[int] = mapped_column(SmallInteger, server_default=NOTHING)
 
     __table_args__ = (
         Index("ix_schedules_due", "due_at", postgresql_where=text("due_at is not null")),
@@ -192,7 +189,7 @@ class HeartbeatRow(Row):
     expected_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     run_id: Mapped[UUID | None] = mapped_column(Uuid)
-    pings: Mapped[int] = mapped_column(BigInteger, server_default=_NOTHING)
+    pings: Mapped[int] = mapped_column(BigInteger, server_default=NOTHING)
 
     __table_args__ = ({"postgresql_with": {"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.02"}},)
 
@@ -226,5 +223,5 @@ class SecretRow(Row):
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     value: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     updated_by: Mapped[str] = mapped_column(Text)

@@ -20,12 +20,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.domain.alert.notices import NoticeKind, NoticeState
-from shared.storage.tables.base import Row
+from shared.storage.tables.base import FIRST, NOTHING, NOW, Row
 from shared.storage.tables.jobs import in_list
-
-_ALWAYS = text("now()")
-_NOTHING = text("0")
-_FIRST = text("1")
 
 
 class ChannelRow(Row):
@@ -50,12 +46,12 @@ class ChannelRow(Row):
     disabled_reason: Mapped[str | None] = mapped_column(Text)
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     failing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    failures: Mapped[int] = mapped_column(Integer, server_default=_NOTHING)
+    failures: Mapped[int] = mapped_column(Integer, server_default=NOTHING)
     """Tries in a row that were not delivered."""
     delivered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    version: Mapped[int] = mapped_column(BigInteger, server_default=_FIRST)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    version: Mapped[int] = mapped_column(BigInteger, server_default=FIRST)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     created_by: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (Index("uq_channels_name", "name", unique=True, postgresql_where=text("deleted_at is null")),)
@@ -75,13 +71,13 @@ class AlertGroupRow(Row):
     key: Mapped[bytes] = mapped_column(LargeBinary)
     labels: Mapped[dict[str, str]] = mapped_column(JSONB)
     notice_id: Mapped[UUID | None] = mapped_column(Uuid)
-    notices: Mapped[int] = mapped_column(Integer, server_default=_NOTHING)
+    notices: Mapped[int] = mapped_column(Integer, server_default=NOTHING)
     told_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     remind_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     has_more: Mapped[bool] = mapped_column(server_default=text("false"))
     """More was to be told than the last notice could name; the next one follows at once."""
     receipt: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
         Index("uq_alert_groups_key", "channel_id", "key", unique=True),
@@ -103,7 +99,7 @@ class TellingRow(Row):
     channel_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     group_id: Mapped[UUID] = mapped_column(Uuid)
     wanted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    step: Mapped[int] = mapped_column(SmallInteger, server_default=_NOTHING)
+    step: Mapped[int] = mapped_column(SmallInteger, server_default=NOTHING)
     """Which step of the escalation asked for it; 0 for the rule's own channels."""
     fire_notice_id: Mapped[UUID | None] = mapped_column(Uuid)
     resolve_notice_id: Mapped[UUID | None] = mapped_column(Uuid)
@@ -137,13 +133,13 @@ class NoticeRow(Row):
     job_id: Mapped[UUID] = mapped_column(Uuid)
     kind: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
-    number: Mapped[int] = mapped_column(Integer, server_default=_NOTHING)
+    number: Mapped[int] = mapped_column(Integer, server_default=NOTHING)
     """Its place among the notices of its group, from 1."""
     flush_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     composed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     content: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_ALWAYS)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
         CheckConstraint(f"kind in ({in_list([kind.value for kind in NoticeKind])})", name="kind"),
