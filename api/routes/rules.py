@@ -1,9 +1,9 @@
-"""Rules: made, found, changed and deleted, and what they once were."""
+"""Rules: made, found, changed and deleted."""
 
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
@@ -12,8 +12,8 @@ from api.answers import no_content
 from api.change_answers import headers_of, status_of
 from api.entity_tags import versions_asked_for, versions_demanded
 from api.openapi import IF_MATCH_RULE, IF_NONE_MATCH_RULE, problems, request_body
-from api.paging import json_response, page_response, query_text
-from api.problems import invalid_input, not_found
+from api.paging import page_response, query_text
+from api.problems import invalid_input
 from api.rule_answers import RULE, refusal_of, show_rule
 from api.schemas.queries import limit_of
 from api.schemas.rules import (
@@ -21,11 +21,7 @@ from api.schemas.rules import (
     RuleDetailView,
     RuleListQuery,
     RulePage,
-    RuleVersionListQuery,
-    RuleVersionPage,
-    RuleVersionView,
     rule_json,
-    rule_version_json,
 )
 from api.services import principal_of, services_of
 from api.validation import read_json, read_model, refuse_nul
@@ -33,7 +29,6 @@ from shared.domain.alert.rule_changes import CreateRule, DeleteRule, PatchRule, 
 from shared.domain.alert.rule_documents import RULE_DOCUMENT, RuleDocument
 from shared.domain.change_results import Done
 from shared.storage.alert.rule_reading import RuleFilter, RuleReading
-from shared.storage.alert.rule_store import RuleStore
 
 router = APIRouter(tags=["rules"])
 
@@ -138,47 +133,6 @@ async def delete_rule(rule_id: UUID, request: Request) -> Response:
     """Judge by a rule no longer: its alerts end, and who was told that they fire is told so."""
     await _change(request, DeleteRule(rule_id, versions_asked_for(request)))
     return no_content()
-
-
-@router.get(
-    f"{RULE_PATH}/versions",
-    response_model=RuleVersionPage,
-    summary="What a rule once was",
-    responses=problems(404, 422),
-)
-async def list_versions(rule_id: UUID, query: Annotated[RuleVersionListQuery, Query()], request: Request) -> Response:
-    """List a rule's versions, the newest first."""
-    services = services_of(request)
-    limit = limit_of(query.limit, default=50, most=200)
-    filters = query_text(request)
-    before = None if query.cursor is None else int(services.cursors.read(query.cursor, query=filters))
-    async with services.context.database.transaction() as work:
-        rule = await RuleStore(work).find(rule_id)
-        found = await RuleReading(work).list_versions(rule_id, before=before, limit=limit + 1)
-    if rule is None:
-        raise RULE.none_found()
-    page, next_cursor = services.cursors.cut(
-        found, limit, place=lambda version: str(version.version).encode(), query=filters
-    )
-    return page_response(request, [rule_version_json(version) for version in page], next_cursor=next_cursor)
-
-
-@router.get(
-    f"{RULE_PATH}/versions/{{version}}",
-    response_model=RuleVersionView,
-    summary="What a rule was in a version",
-    responses=problems(404, 422),
-)
-async def show_version(
-    rule_id: UUID, version: Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")], request: Request
-) -> Response:
-    """Tell what a rule was in a version, as an alert names it."""
-    async with services_of(request).context.database.transaction() as work:
-        rule = await RuleStore(work).find(rule_id)
-        found = await RuleReading(work).find_version(rule_id, version)
-    if rule is None or found is None:
-        raise not_found("There is no such version of a rule with this id.")
-    return json_response(request, rule_version_json(found))
 
 
 async def read_rule(request: Request) -> RuleDocument:
