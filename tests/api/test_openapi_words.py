@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.openapi_words import EXAMPLES, PARAMETERS, TAGS
 from api.schemas.alerts import AcknowledgeBody, BulkAcknowledgeBody
+from api.schemas.backtest import RuleTestBody
 from api.schemas.channels import DisableBody
 from api.schemas.inbound import AlertmanagerWebhook, InboundAlerts
 from api.schemas.inhibitions import InhibitionBody
@@ -41,6 +42,7 @@ MODELS: dict[str, Any] = {
     "BulkRedeliverBody": BulkRedeliverBody,
     "RuleDocument": RuleDocument,
     "RulePatch": RuleDocument,
+    "RuleTestBody": RuleTestBody,
     "SilenceBody": SilenceBody,
     "SilencePatch": SilencePatch,
     "InhibitionBody": InhibitionBody,
