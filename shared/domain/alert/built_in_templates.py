@@ -17,7 +17,7 @@ TEXT = """\
 {% if alert.ends_at %} until {{ alert.ends_at }}, {{ alert.lasted }}{% else %}, for {{ alert.lasted }}{% endif %}\
 {% if alert.is_flapping %}; it flaps{% endif %}\
 {% if alert.acknowledged_by %}; acknowledged by {{ alert.acknowledged_by }}{% endif %}
-{% for sentence in alert.why[:5] %}  {{ sentence|truncate(300) }}
+{% for sentence in alert.why[:5] %}  {% if alert.ends_at %}fired because {% endif %}{{ sentence|truncate(300) }}
 {% endfor %}\
 {% for name, value in alert.annotations|items %}  {{ name }}: {{ value|truncate(500)|indent(4) }}
 {% endfor %}\
@@ -44,7 +44,8 @@ padding:16px">\
 <div style="font-size:18px;font-weight:600;margin:2px 0">{{ alert.name|truncate(200) }}\
 {% if alert.monitor %}: {{ alert.monitor|truncate(200) }}{% endif %}\
 {% if alert.group %} <span style="font-weight:400;opacity:.7">{{ alert.group|truncate(100) }}</span>{% endif %}</div>\
-{% for sentence in alert.why[:5] %}<div>{{ sentence|truncate(300) }}</div>{% endfor %}\
+{% for sentence in alert.why[:5] %}\
+<div>{% if alert.ends_at %}fired because {% endif %}{{ sentence|truncate(300) }}</div>{% endfor %}\
 {% for name, value in alert.annotations|items %}\
 <div style="white-space:pre-wrap"><span style="opacity:.7">{{ name }}</span> {{ value|truncate(500) }}</div>\
 {% endfor %}\

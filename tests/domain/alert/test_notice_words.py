@@ -36,7 +36,7 @@ def test_the_text_tells_each_alert() -> None:
     text = render_notice(content(told(1), told(2, "resolved")), external_url=OURS).text
     assert "FIRING critical down: shop-1 (web)\n  since 2026-03-01 12:00:00 UTC, for 1h\n" in text
     assert "  p95(duration_ms, 5m) is 412.5, above 300 (30 samples)\n" in text
-    assert "until 2026-03-01 12:07:03 UTC, 7m 3s" in text
+    assert "until 2026-03-01 12:07:03 UTC, 7m 3s\n  fired because p95(duration_ms, 5m) is 412.5, above 300" in text
     assert f"{OURS}/api/v1/alerts/{UUID(int=2)}/explain" in text
 
 
