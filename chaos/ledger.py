@@ -112,7 +112,7 @@ left join (select job_id, array_agg(outcome order by attempt, dispatch_no) as ou
            from job_attempts group by job_id) a on a.job_id = j.job_id
 left join (select t.job_id, count(*) as samples from job_samples t join sample using (series_id) group by t.job_id) s
        on s.job_id = j.job_id
-where j.kind <> 'round' and not exists (select from notices n where n.job_id = j.job_id)
+where j.kind <> 'round' and not j.spec ? 'notice'
 """
 
 
@@ -133,7 +133,7 @@ async def count_live(database_url: str) -> int:
     try:
         live: int = await connection.fetchval(
             "select count(*) from jobs where state in ('scheduled', 'queued', 'running', 'retrying')"
-            " and kind <> 'round' and not exists (select from notices n where n.job_id = jobs.job_id)",
+            " and kind <> 'round' and not spec ? 'notice'",
             timeout=30,
         )
         return live
