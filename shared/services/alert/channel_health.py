@@ -54,10 +54,11 @@ class ChannelHealth:
             StorageUnavailableError: the database is away; the next try is written down.
         """
         failure = delivery.failure
-        async with self._database.transaction() as work:
+        is_disabled = False
+        # Each statement stands for itself: a channel that failed and was not disabled is so by its next try.
+        async with self._database.one_statement() as work:
             store = ChannelHealthStore(work)
             tried = await (store.note_failed(channel_id) if failure else store.note_delivered(channel_id))
-            is_disabled = False
             if failure is not None and failure.code == GONE:
                 is_disabled = await store.disable(channel_id, reason=failure.message)
         if tried is None:

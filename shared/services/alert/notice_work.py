@@ -58,7 +58,7 @@ class NoticeWork:
 
     async def tell(self, claimed: ClaimedJob, notice_id: UUID) -> Worked:
         """Compose the notice if it was not before, and try once to deliver it."""
-        async with self._database.transaction() as work:
+        async with self._database.writing() as work:
             ready = await Composition(work).prepare(notice_id, job_id=claimed.job_id)
         if ready is None:
             return _refused("notice_unknown", "there is no such notice any more")
@@ -75,7 +75,7 @@ class NoticeWork:
     async def _load(self, channel_id: UUID) -> LoadedChannel | Worked:
         """The channel with its secrets, read for each try: what was mended heals the notices that wait."""
         try:
-            async with self._database.transaction() as work:
+            async with self._database.one_statement() as work:
                 channel = await load_channel(work, channel_id, self._telling.vault)
         except (NoSecretKeyError, UnreadableSecretError) as error:
             return Worked(failure=Failure("secret_unreadable", str(error)))
@@ -126,10 +126,11 @@ class NoticeWork:
             note_delivered(content, now=self._clock())
         try:
             noted = await self._telling.health.note(notice.channel_id, delivery)
-            async with self._database.transaction() as work:
-                if delivery.receipt is not None and notice.group_id is not None:
+            if delivery.receipt is not None and notice.group_id is not None:
+                async with self._database.one_statement() as work:
                     await GroupStore(work).keep_receipt(notice.group_id, delivery.receipt)
-                if noted.is_healed:
+            if noted.is_healed:
+                async with self._database.one_statement() as work:
                     await NoticeStore(work).hasten(notice.channel_id, limit=HASTENED_AT_ONCE)
         except StorageUnavailableError as error:
             _log.warning("delivery_not_noted", notice_id=str(notice.notice_id), error=repr(error))
