@@ -13,7 +13,7 @@ from shared.domain.alert.matchers import Matchers, labels_of_monitor
 from shared.domain.alert.programs import Program, compile_condition
 from shared.domain.alert.rules import Rule
 from shared.domain.monitor.schedules import Schedule
-from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange
+from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange, patience_of
 from shared.domain.target.outcome import Reading
 
 
@@ -144,13 +144,27 @@ class MonitorNews:
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """How a monitor stands at a moment and why, its state locked; `sampled_at` is its newest sample's slot."""
+    """How a monitor stands at a moment and why, its state locked; `sampled_at` is its newest sample's slot.
+
+    What is known of it holds up to the slot `covered_until`.
+    """
 
     now: datetime
     state: MonitorState
     since: datetime
     sampled_at: datetime | None = None
     cause: Cause = NO_CAUSE
+    covered_until: datetime | None = None
+
+    def known_until(self, monitor: JudgedMonitor) -> datetime:
+        """Until when time may be believed to have passed for a monitor: now, or where the looks at it stay away.
+
+        That these stay away is written down as `no_data` in a while; of heartbeats it is found out otherwise.
+        """
+        until = self.covered_until
+        if until is None or monitor.kind == "heartbeat" or not self.state.is_judged:
+            return self.now
+        return until if self.now >= until + patience_of(monitor.schedule.interval) else self.now
 
     @property
     def heard_at(self) -> datetime:

@@ -55,8 +55,9 @@ def judge_standing(
     program = rule.program
     if program.is_of_state:
         judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id, stands.cause)
-        judging.judge_due(before=stands.now)
-        judging.judge(max(stands.now, judgement.judged_at or stands.now))
+        until = stands.known_until(monitor)
+        judging.judge_due(before=until)
+        judging.judge(max(until, judgement.judged_at or until))
         is_nothing = kept is None and judging.life.state is None
         return JudgedPair(None if is_nothing else judging.done(), judging.changes)
     due_at = max(min(stands.now, judgement.due_at or stands.now), judgement.judged_at or stands.now)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -45,6 +45,12 @@ class _Due:
     def pair(self) -> Pair:
         """The rule and the monitor."""
         return self.kept.rule_id, self.kept.monitor_id
+
+    @property
+    def until(self) -> datetime:
+        """The last moment that may be judged: what nobody has looked at meanwhile is not believed to go on."""
+        latest = self.stands.now - DUE_AFTER
+        return latest if self.monitor is None else min(latest, self.stands.known_until(self.monitor))
 
     @property
     def is_waiting(self) -> bool:
@@ -101,11 +107,11 @@ class DueJudging:
         await self._alerting.book.refresh(work)
         kept = await JudgementStore(work).lock([pair for pair in pairs if pair[1] in stands])
         monitors = await read_monitors(work, list(stands))
-        return [
+        due = [
             _Due(each, self._alerting.book.find_rule(rule_id), monitors.get(monitor_id), stands[monitor_id])
             for (rule_id, monitor_id), each in kept.items()
-            if each.due_at is not None and each.due_at <= stands[monitor_id].now - DUE_AFTER
         ]
+        return [each for each in due if each.kept.due_at is not None and each.kept.due_at <= each.until]
 
     async def _find_over(self, work: UnitOfWork, found: Sequence[_Due], pairs: Sequence[Pair]) -> dict[Pair, Reason]:
         """What is to be ended, and why: a rule or a monitor that is gone, or one that the other does not fit."""
@@ -134,7 +140,7 @@ def _judge(due: _Due) -> JudgedPair:
     if due.rule is None or due.monitor is None:
         # A later version of Tocsin wrote the rule, and judges by it.
         return JudgedPair(None)
-    until = replace(due.stands, now=due.stands.now - DUE_AFTER + _MOMENT)
+    until = replace(due.stands, now=due.until + _MOMENT)
     return judged_or_left(
         partial(judge_due, due.rule, due.monitor, due.kept, until, new_id=uuid7),
         rule_id=due.kept.rule_id,

@@ -11,7 +11,8 @@ from shared.domain.monitor.standing import STATE_OF_CODE, Cause
 from shared.storage.database import UnitOfWork
 
 _READ = """
-    select s.monitor_id, s.state, s.since, s.sampled_at, s.code, s.message, now() as now from monitor_states s
+    select s.monitor_id, s.state, s.since, s.sampled_at, s.covered_until, s.code, s.message, now() as now
+    from monitor_states s
     where s.monitor_id = any($1::uuid[]) order by s.monitor_id for no key update
 """
 
@@ -30,4 +31,5 @@ async def lock_free_standings(work: UnitOfWork, monitor_ids: Sequence[UUID]) -> 
 
 
 def _stands_of(row: Row[Any]) -> Stands:
-    return Stands(row.now, STATE_OF_CODE[row.state], row.since, row.sampled_at, Cause(row.code, row.message))
+    cause = Cause(row.code, row.message)
+    return Stands(row.now, STATE_OF_CODE[row.state], row.since, row.sampled_at, cause, row.covered_until)

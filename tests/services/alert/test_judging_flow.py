@@ -16,6 +16,7 @@ from round_site import slot_now
 from shared.domain.alert.pair_judging import PairJudging
 from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
 from shared.domain.target.outcome import Outcome
+from shared.services.monitor.silence import Silence
 from shared.storage.alert.alert_store import AlertStore
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.monitor.look_store import LookStore
@@ -63,7 +64,7 @@ async def test_a_rule_that_cannot_be_judged_costs_nothing_else(
     site: AlertSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sample is kept, other rules judge it, and the sweep goes on; once it can be judged the rule fires too."""
-    monitor_id = await site.monitor()
+    monitor_id = await site.monitor(interval=100 * SECOND)
     broken = await site.rule("state == down", "broken", **{"for": 20 * SECOND})
     await site.rule("state == down", "other", **{"for": 20 * SECOND})
     await site.sweep()
@@ -144,12 +145,33 @@ async def test_a_rule_of_states_finds_what_is_down_already(site: AlertSite) -> N
 
 async def test_a_duration_that_passes_without_a_look_is_swept(site: AlertSite) -> None:
     """As of the moment when it was over."""
-    monitor_id = await site.monitor()
+    monitor_id = await site.monitor(interval=100 * SECOND)
     await site.rule("state == down", **{"for": 90 * SECOND})
     await site.looks(monitor_id, 0, outcome=Outcome.DOWN)
     assert await site.alerts() == [("pending", "not_yet_long_enough")]
     await site.sweep()
     assert await site.steps() == [(monitor_id, "pend", 0), (monitor_id, "fire", 90)]
+
+
+async def test_time_in_which_nobody_looked_is_not_believed_to_have_passed(site: AlertSite) -> None:
+    """All workers were away: neither what pended has gone on, nor what was kept firing is over, as far as is known."""
+    pending, kept = await site.monitor(), await site.monitor()
+    await site.rule("state == down", "pending", selector=f"monitor={pending}", **{"for": 90 * SECOND})
+    await site.rule("state == down", "kept", selector=f"monitor={kept}", keep_firing_for=90 * SECOND)
+    await site.sweep()
+    await site.looks(pending, 0, outcome=Outcome.DOWN)
+    await site.looks(kept, 0, outcome=Outcome.DOWN)
+    await site.looks(kept, 10)
+    before = [("pending", "not_yet_long_enough"), ("firing", "met")]
+    await site.sweep()
+    assert sorted(await site.alerts()) == sorted(before)
+    await Silence(site.database, lambda _: None, site.alerting).settle()
+    await site.sweep()
+    assert sorted(await site.alerts()) == sorted(before)
+    for monitor_id in (pending, kept):
+        await site.looks(monitor_id, 600)
+    assert sorted(await site.alerts()) == [("resolved", "not_met"), ("resolved", "not_met")]
+    assert [step[1:] for step in await site.steps()] == [("pend", 0), ("fire", 0), ("clear", 600), ("resolve", 600)]
 
 
 async def test_samples_that_stay_away_are_swept(site: AlertSite) -> None:
@@ -159,6 +181,7 @@ async def test_samples_that_stay_away_are_swept(site: AlertSite) -> None:
     await site.rule("absent(3 intervals)")
     await site.rule("absent(100s) and max(duration_ms, 1h) > 0", "second")
     await site.looks(monitor_id, 20)
+    await Silence(site.database, lambda _: None, site.alerting).settle()
     await site.sweep()
     assert {step[1:] for step in await site.steps()} == {("fire", 50), ("fire", 120)}
     await site.looks(monitor_id, 1000)
