@@ -13,7 +13,7 @@ from shared.domain.sample.storage_cap import parse_size
 from shared.services.alert.alert_retention import AlertRetention
 from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.escalation import Escalation
-from shared.services.alert.inbound import InboundAlerts
+from shared.services.alert.inbound import PATIENCE, InboundAlerts
 from shared.services.alert.maintenance import Maintenances
 from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
 from shared.services.alert.notice_upkeep import NoticeUpkeep
@@ -117,7 +117,9 @@ class WorkerServices:
             targets=RoundTargets(context.database, context.vault),
             recorder=self.recorder,
         )
-        self.inbound = InboundAlerts(context.database, context.announcer, context.publish, clock=context.clock)
+        self.inbound = InboundAlerts(
+            context.database, context.announcer, context.publish, clock=context.clock, patience=PATIENCE
+        )
         self.silence = Silence(context.database, context.publish, context.alerting)
         self.maintenance = MaintenanceUpkeep(context.database, context.publish, context.alerting)
         self.heartbeats = Heartbeats(context.database, context.publish, context.alerting)

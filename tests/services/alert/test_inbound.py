@@ -19,7 +19,7 @@ from shared.domain.live import AlertTold, LiveEvent
 from shared.notifiers.posting import Poster
 from shared.notifiers.slack import SlackNotifier
 from shared.services.alert.channel_health import ChannelHealth
-from shared.services.alert.inbound import InboundAlerts
+from shared.services.alert.inbound import PATIENCE, InboundAlerts
 from shared.services.alert.notice_work import NoticeTelling, NoticeWork
 from shared.transport.curl import CurlClient
 from shared.vault import Vault
@@ -38,9 +38,10 @@ class Door:
     def __init__(self, bench: Bench) -> None:
         self.told: list[LiveEvent] = []
         self.now: datetime | None = None
-        self.alerts = InboundAlerts(
-            bench.database, bench.announcer, self.told.extend, clock=lambda: self.now or utc_now()
-        )
+        self.alerts = InboundAlerts(bench.database, bench.announcer, self.told.extend, clock=self.clock)
+
+    def clock(self) -> datetime:
+        return self.now or utc_now()
 
     async def take(self, *alerts: InboundAlert) -> dict[InboundAct, int]:
         return dict(await self.alerts.receive(alerts, lasts=RESOLVE_TIMEOUT))
@@ -83,6 +84,23 @@ async def test_one_that_is_not_repeated_is_told_as_resolved(notices: NoticeBench
         await notices.run()
     assert Counter(receiver.told)["a", "resolved"] == 1
     assert ("b", "resolved") not in receiver.told
+
+
+async def test_nothing_expires_because_we_were_away(door: Door, bench: Bench) -> None:
+    """A worker that begins, or could not look for a while, gives senders the time to repeat themselves."""
+    begun = utc_now()
+    worker = InboundAlerts(bench.database, bench.announcer, door.told.extend, clock=door.clock, patience=PATIENCE)
+
+    async def expire_at(minutes: float) -> int:
+        door.now = begun + timedelta(minutes=minutes)
+        return await worker.expire()
+
+    await door.take(sent("a"), sent("b"))
+    assert [await expire_at(minute) for minute in (6, 7, 8)] == [0, 0, 0]
+    await door.take(sent("b"))
+    assert [await expire_at(minute / 2) for minute in range(17, 24)] == [0, 0, 0, 0, 0, 1, 0]
+    # Nobody looked for half an hour.
+    assert [await expire_at(minute) for minute in (42, 43, 44, 45, 46, 47)] == [0, 0, 0, 0, 0, 1]
 
 
 async def test_senders_that_race_make_one_alert_of_each(notices: NoticeBench, bench: Bench) -> None:
