@@ -49,6 +49,8 @@ def create_engine(database_url: str, *, pool_size: int, name: str) -> AsyncEngin
         pool_timeout=5,
         pool_pre_ping=False,
         pool_recycle=1800,
+        # What a statement was given may be people's, and errors are logged.
+        hide_parameters=True,
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
         connect_args=({"ssl": ssl_mode} if ssl_mode else {})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.storage.database import Database, create_engine
 from shared.storage.errors import StorageUnavailableError
@@ -37,3 +38,11 @@ async def test_a_server_that_is_starting_is_away(starting_server: int) -> None:
         async with database.writing() as work:
             await work.run("select 1")
     await database.close()
+
+
+async def test_an_error_does_not_tell_what_a_statement_was_given(database: Database) -> None:
+    """It is logged, and the values may be people's."""
+    with pytest.raises(DBAPIError) as raised:
+        async with database.transaction() as work:
+            await work.run("select 1 / (length($1::text) - 6)", "secret")
+    assert "secret" not in str(raised.value)
