@@ -1,6 +1,8 @@
 """Deletes what has been kept of alerts long enough, a bounded batch at a time."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from shared.storage.advisory_locks import ALERT_RETENTION
 from shared.storage.database import UnitOfWork
@@ -41,11 +43,7 @@ class AlertRetentionStore:
             older_than,
             limit,
         )
-        gone = [row.alert_id for row in rows]
-        if gone:
-            await self._work.run("delete from tellings where alert_id = any($1::uuid[])", gone)
-            await self._work.run("delete from alert_events where alert_id = any($1::uuid[])", gone)
-        return len(gone)
+        return await self._delete_rest("alert_id", [row.alert_id for row in rows], "tellings", "alert_events")
 
     async def delete_notices(self, *, older_than: timedelta, limit: int) -> int:
         """Delete notices that ended longer ago than that."""
@@ -76,10 +74,7 @@ class AlertRetentionStore:
             _IN_FLIGHT,
             limit,
         )
-        gone = [row.rule_id for row in rows]
-        if gone:
-            await self._work.run("delete from alert_rule_versions where rule_id = any($1::uuid[])", gone)
-        return len(gone)
+        return await self._delete_rest("rule_id", [row.rule_id for row in rows], "alert_rule_versions")
 
     async def delete_channels(self, *, limit: int) -> int:
         """Delete channels that are deleted, owe nothing, and have no notice that is kept, with their groups."""
@@ -98,7 +93,10 @@ class AlertRetentionStore:
             _IN_FLIGHT,
             limit,
         )
-        gone = [row.channel_id for row in rows]
-        if gone:
-            await self._work.run("delete from alert_groups where channel_id = any($1::uuid[])", gone)
+        return await self._delete_rest("channel_id", [row.channel_id for row in rows], "alert_groups")
+
+    async def _delete_rest(self, key: str, gone: Sequence[UUID], *tables: str) -> int:
+        """Delete what these tables kept for the sake of what is gone; answer how many of that there were."""
+        for table in tables if gone else ():
+            await self._work.run(f"delete from {table} where {key} = any($1::uuid[])", gone)
         return len(gone)
