@@ -60,13 +60,13 @@ class World:
     def statuses(self) -> dict[str, list[str]]:
         """What was said of each monitor, repeats left out."""
         said: dict[str, list[str]] = defaultdict(list)
-        for seen in {seen.headers["webhook-id"]: seen for seen in reversed(self.told)}.values():
-            for alert in json.loads(seen.body)["alerts"]:
-                said[alert["labels"]["monitor"]].insert(0, alert["status"])
+        for bodies in self.bodies().values():
+            for alert in json.loads(bodies[0])["alerts"]:
+                said[alert["labels"]["monitor"]].append(alert["status"])
         return said
 
     def bodies(self) -> dict[str, list[bytes]]:
-        """What came under each id."""
+        """What came under each id, in the order of their first coming."""
         bodies: dict[str, list[bytes]] = defaultdict(list)
         for seen in self.told:
             bodies[seen.headers["webhook-id"]].append(seen.body)
@@ -82,6 +82,8 @@ class Crashes:
     settings: Settings
     start: StartVictim
     monitors: dict[str, UUID] = field(default_factory=dict)
+    edited: str = field(init=False)
+    rule_id: UUID = field(init=False)
 
     async def watch(self, url: str) -> None:
         """Monitors, two rules and a channel."""
