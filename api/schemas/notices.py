@@ -82,6 +82,10 @@ class NoticeView(View):
     links: NoticeLinks
 
 
+_TEMPLATE_FAILED: Any = Field(description="Why a template of the channel's own was not used, if one was not.")
+_SHOWN_OF_TRIAL = ("status", "duration_ms", "answer", "code", "message", "template_failed")
+
+
 class NoticeTryView(View):
     """One try at telling a notice."""
 
@@ -96,6 +100,7 @@ class NoticeTryView(View):
     answer: str | None = Field(description="The first kilobyte of what was answered, without the channel's secrets.")
     code: str | None
     message: str | None
+    template_failed: str | None = _TEMPLATE_FAILED
 
 
 class NoticeDetailView(NoticeView):
@@ -130,6 +135,7 @@ class ChannelTrialView(View):
     answer: str | None
     code: str | None
     message: str | None
+    template_failed: str | None = _TEMPLATE_FAILED
 
 
 def notice_json(notice: NoticeStatus) -> dict[str, object]:
@@ -170,6 +176,7 @@ def try_json(tried: NoticeTry) -> dict[str, object]:
         "answer": detail.get("answer"),
         "code": tried.code,
         "message": tried.message,
+        "template_failed": detail.get("template_failed"),
     }
 
 
@@ -180,5 +187,5 @@ def trial_json(notice_id: UUID | None, job: str, tried: NoticeTry | None) -> dic
         "notice": None if notice_id is None else str(notice_id),
         "job": job,
         "delivered": None if tried is None else tried.outcome is AttemptOutcome.SUCCEEDED,
-        **{name: shown.get(name) for name in ("status", "duration_ms", "answer", "code", "message")},
+        **{name: shown.get(name) for name in _SHOWN_OF_TRIAL},
     }

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
-import structlog
 from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
@@ -17,8 +16,6 @@ from shared.notifiers.http_answers import KEPT_ANSWER_BYTES, classify_result, de
 from shared.telemetry import with_traceparent
 from shared.transport.curl import CurlClient
 from shared.transport.http_exchange import HttpRequest
-
-_log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 20.0
 """Within the 15 to 30 seconds that Standard Webhooks asks senders to wait."""
@@ -71,12 +68,9 @@ def write_body(message: Message, *, notification_id: UUID, now: datetime) -> byt
 
 
 def _write_notice(message: AlertMessage) -> bytes:
-    """A notice of alerts: what the channel's template wrote, if that is JSON, else as Alertmanager writes it."""
+    """A notice of alerts: what the channel's template wrote, else as Alertmanager writes it."""
     if message.body is not None:
-        try:
-            return orjson.dumps(orjson.loads(message.body))
-        except orjson.JSONDecodeError:
-            _log.warning("template_body_is_no_json", receiver=message.content.receiver)
+        return message.body.encode()
     return orjson.dumps(webhook_body(message.content, external_url=message.external_url))
 
 

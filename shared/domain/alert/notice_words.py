@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from shared.domain.alert.built_in_templates import HTML, NAMES, TEXT, TITLE
 from shared.domain.alert.channels import Templates
 from shared.domain.alert.notice_view import ANNOTATION_NAMES, NOTICE_NAMES, annotation_view, notice_view
@@ -28,22 +30,35 @@ def render_notice(
     title, title_failed = _render(own.title, TITLE, view)
     text, text_failed = _render(own.text, TEXT, view)
     html, html_failed = _render(own.html, HTML, view, is_html=True)
-    failed = [each for each in (title_failed, text_failed, html_failed) if each]
-    body = None
-    if own.body is not None:
-        body, body_failed = _render(own.body, "", view)
-        failed += [body_failed] if body_failed else []
-    if failed:
-        text += f"\n(a template of the channel failed: {failed[0]})"
+    body, body_failed = _body(own.body, view)
+    failures = {"title": title_failed, "text": text_failed, "html": html_failed, "body": body_failed}
+    failed = next((f"{name}: {said}" for name, said in failures.items() if said is not None), None)
+    if failed is not None:
+        text += f"\n(a template of the channel failed: {failed})"
     return AlertMessage(
         title=" ".join(title.split())[:MAX_TITLE] or "-",
         text=text,
         html=html,
-        body=body or None,
+        body=body,
         content=content,
         receipt=dict(receipt) if receipt is not None else None,
         external_url=external_url,
+        template_failed=failed,
     )
+
+
+def _body(own: str | None, view: View) -> tuple[str | None, str | None]:
+    """What a webhook is sent by the channel's template, None for the built-in body; and why the latter stands in."""
+    if own is None:
+        return None, None
+    try:
+        body = render(own, view)
+        orjson.loads(body)
+    except TemplateError as error:
+        return None, str(error)[:200]
+    except orjson.JSONDecodeError as error:
+        return None, f"what it made is no JSON: {error}"[:200]
+    return body, None
 
 
 def check_templates(templates: Templates) -> None:

@@ -40,8 +40,9 @@ class EventMessage(Message):
 class AlertMessage(Message):
     """A notice of alerts, rendered for people; each notifier tells the `content` in its channel's own form.
 
-    `html` is for mail, `body` a webhook's whole body where the channel has a template for it. `receipt` is what the
-    channel gave for the group's notice before, so that it can be updated in place.
+    `html` is for mail, `body` a webhook's whole body, JSON, where the channel has a template for it. `receipt` is what
+    the channel gave for the group's notice before, so that it can be updated in place. `template_failed` is why a
+    template of the channel's own was not used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
@@ -51,6 +52,7 @@ class AlertMessage(Message):
     body: str | None = None
     receipt: dict[str, Any] | None = None
     external_url: str | None = None
+    template_failed: str | None = None
 
 
 SECRET_BYTES = range(24, 65)

@@ -1,7 +1,7 @@
 """The work of a notice's job: compose it with the first try, then deliver what was frozen, without a transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -118,6 +118,8 @@ class NoticeWork:
             )
             if delivery.failure is not None:
                 told.fail(delivery.failure.code)
+        if message.template_failed is not None:
+            return replace(delivery, detail={**delivery.detail, "template_failed": message.template_failed})
         return delivery
 
     async def _note(self, notice: Notice, content: NoticeContent, delivery: Delivery) -> None:

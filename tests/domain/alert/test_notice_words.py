@@ -106,7 +106,15 @@ def test_a_template_that_fails_loses_no_notice() -> None:
     message = render_notice(content(told(1)), templates=Templates(text="{{ 1 / 0 }}", title="{{ 1 / 0 }}"))
     assert message.title == "[FIRING 1] down: shop-1"
     assert "shop-1 (web)" in message.text
-    assert "a template of the channel failed" in message.text
+    assert "a template of the channel failed: title: " in message.text
+
+
+@pytest.mark.parametrize("body", ['{"text": {{ status }}}', '{"n": {{ 1 / 0 }}}', ""])
+def test_a_body_that_is_no_json_is_not_sent(body: str) -> None:
+    """The built-in one stands in, and why is told."""
+    message = render_notice(content(told(1)), templates=Templates(body=body))
+    assert message.body is None
+    assert (message.template_failed or "").startswith("body: ")
 
 
 def test_templates_are_checked_by_name() -> None:
