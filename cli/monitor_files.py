@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cli.api_client import ApiClient, ApiError
 from cli.plan_view import show_plan
+from cli.text_files import UnreadableFileError, read_text
 from shared.domain.monitor.monitor_files import Mistake, MonitorFileError, WrittenMonitor, check_names, read_monitors
 from shared.domain.monitor.monitors import MonitorSpec
 from shared.domain.monitor.target_documents import document_of
@@ -60,7 +61,7 @@ def export(settings: Settings, parameters: dict[str, Any]) -> int:
 def _run(command: Callable[[], int]) -> int:
     try:
         return command()
-    except (ApiError, MonitorFileError) as error:
+    except (ApiError, MonitorFileError, UnreadableFileError) as error:
         typer.echo(str(error), err=True)
         return EXIT_REFUSED
 
@@ -117,7 +118,7 @@ def _read(files: Sequence[Path]) -> list[WrittenMonitor]:
     mistakes: list[Mistake] = []
     for file in _expand(files):
         try:
-            monitors += read_monitors(str(file), _text_of(file), os.environ)
+            monitors += read_monitors(str(file), read_text(file, most=MAX_FILE_BYTES), os.environ)
         except MonitorFileError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -137,23 +138,6 @@ def _expand(files: Sequence[Path]) -> list[Path]:
     if not found:
         raise ApiError("there is no file that ends in .yaml or .yml")
     return found
-
-
-def _text_of(file: Path) -> str:
-    try:
-        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if str(file) == "-" else _bytes_of(file)
-        if len(content) > MAX_FILE_BYTES:
-            raise ApiError(f"{file} is larger than {MAX_FILE_BYTES} bytes")
-        return content.decode()
-    except OSError as error:
-        raise ApiError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ApiError(f"{file}: byte {error.start + 1} is no UTF-8") from None
-
-
-def _bytes_of(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(MAX_FILE_BYTES + 1)
 
 
 def _body(monitors: Sequence[WrittenMonitor], *, owner: str, adopts: bool) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """`tocsin rules`: tests of rules as files, in the manner of promtool."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.text_files import UnreadableFileError, read_text
 from shared.domain.alert.rule_test_run import Miss, OpenAlert, run_test
 from shared.domain.alert.rule_tests import ExpectedAlert, RuleTestFileError, WrittenTests, read_rule_tests
 from shared.domain.durations import format_duration
@@ -32,8 +32,8 @@ def test_files(
     read: list[WrittenTests] = []
     for file in files:
         try:
-            read.append(read_rule_tests(str(file), _text_of(file), os.environ))
-        except (RuleTestFileError, _UnreadableError) as error:
+            read.append(read_rule_tests(str(file), read_text(file, most=MAX_FILE_BYTES), os.environ))
+        except (RuleTestFileError, UnreadableFileError) as error:
             typer.echo(str(error), err=True)
     if len(read) < len(files):
         raise typer.Exit(EXIT_REFUSED)
@@ -41,27 +41,6 @@ def test_files(
     total = sum(len(written.content.tests) for written in read)
     typer.echo(f"{total} test{'' if total == 1 else 's'}, {failed} failed")
     raise typer.Exit(EXIT_FAILED if failed else 0)
-
-
-class _UnreadableError(Exception):
-    """A file cannot be read; the message says why."""
-
-
-def _text_of(file: Path) -> str:
-    try:
-        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if str(file) == "-" else _bytes_of(file)
-        if len(content) > MAX_FILE_BYTES:
-            raise _UnreadableError(f"{file} is larger than {MAX_FILE_BYTES} bytes")
-        return content.decode()
-    except OSError as error:
-        raise _UnreadableError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise _UnreadableError(f"{file}: byte {error.start + 1} is no UTF-8") from None
-
-
-def _bytes_of(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(MAX_FILE_BYTES + 1)
 
 
 def _run(written: WrittenTests) -> int:
