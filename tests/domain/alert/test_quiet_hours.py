@@ -44,7 +44,7 @@ def is_quiet(hours: QuietHours, moment: datetime) -> bool:
     return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(HOURS, min_size=1, max_size=3), MOMENTS)
 @example([QuietHours(start="22:00", end="02:30", timezone="Europe/Berlin")], datetime(2026, 10, 25, 0, 10, tzinfo=UTC))
 @example([QuietHours(start="22:00", end="02:30", timezone="Europe/Berlin")], datetime(2026, 3, 29, 0, 10, tzinfo=UTC))
