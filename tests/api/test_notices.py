@@ -128,7 +128,8 @@ async def test_a_channel_is_tried_out(
     """Kept or not, the answer says how it went; of one that is not kept nothing is but its job."""
     refusal = always(answer(b"who are you?", status="401 Unauthorized"))
     async with serve(refusal) as server, worker_process(database_url, redis_url):
-        spec = {"name": "ops", "kind": "webhook", "url": server.url("/hunter2"), "templates": {"title": "T {{ kind }}"}}
+        templates = {"title": "T {{ kind }}", "body": "no JSON"}
+        spec = {"name": "ops", "kind": "webhook", "url": server.url("/hunter2"), "templates": templates}
         for path, is_kept in ((f"{CHANNELS}:test", False), (CHANNELS, True)):
             answered = await client.post(path, json=spec, headers=WAIT)
             if is_kept:
@@ -137,6 +138,7 @@ async def test_a_channel_is_tried_out(
             trial = ChannelTrialView.model_validate(answered.json(), strict=False)
             assert (trial.delivered, trial.status, trial.answer) == (False, 401, "who are you?")
             assert (trial.code, trial.notice is not None) == ("rejected", is_kept)
+            assert (trial.template_failed is not None) == is_kept
             assert trial.duration_ms is not None
             assert trial.duration_ms > 0
         first, second = (json.loads(seen.body) for seen in server.seen)

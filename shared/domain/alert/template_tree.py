@@ -19,6 +19,7 @@ _FORBIDDEN = (
     nodes.FilterBlock,
     nodes.AssignBlock,
     nodes.Call,
+    nodes.Pow,
     nodes.With,
     nodes.ScopedEvalContextModifier,
     nodes.EvalContextModifier,

@@ -55,6 +55,7 @@ def test_html_is_escaped_whatever_joins_it() -> None:
         ("{{ title", "line 1"),
         ("{{ nobody }}", 'there is no "nobody"; a template may speak of alerts, title'),
         ("{{ alerts.append(1) }}", "call is not available"),
+        ("{{ 9 ** 9 }}", "pow is not available"),
         ("{{ title|format(1) }}", 'no filter "format"'),
         ("{{ title|_turns }}|", 'no filter "_turns"'),
         ("{% include 'x' %}", "include is not available"),
