@@ -28,6 +28,7 @@ bench: .venv/test.stamp
 	@$(BIN)/python -m bench.samples 1000000
 	@$(BIN)/python -m bench.live --clients 300 --seconds 3
 	@$(BIN)/python -m bench.monitors
+	@$(BIN)/python -m bench.alerts
 
 # The queues that the engine is measured beside, in an environment of their own: they need another release of redis-py.
 peers: .venv-peers/stamp
