@@ -13,7 +13,7 @@ from shared.domain.alert.alerts import Reason
 from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, JudgedPair, Judgement, Stands
 from shared.domain.alert.judging import judge_due, judge_end
 from shared.services.alert.alerting import Alerting
-from shared.services.alert.window_fill import Filling, Waiting, fill_up, read_fillings
+from shared.services.alert.window_fill import Filling, FillingReader, Waiting, fill_up
 from shared.storage.alert.alert_judge import why_over
 from shared.storage.alert.judgement_store import JudgementStore, Pair
 from shared.storage.alert.rule_book import read_monitors
@@ -24,8 +24,6 @@ from shared.storage.database import Database, UnitOfWork
 
 BATCH = 500
 """What is judged in one transaction."""
-FILLED_AT_ONCE = 50
-"""Monitors of a rule whose windows are filled in one transaction."""
 _MOMENT = timedelta(microseconds=1)
 
 Fillings = Mapping[UUID, Mapping[UUID, Filling]]
@@ -64,6 +62,7 @@ class DueJudging:
     def __init__(self, database: Database, alerting: Alerting) -> None:
         self._database = database
         self._alerting = alerting
+        self._fillings = FillingReader(database)
 
     async def run(self) -> int:
         """Judge a batch; how many were."""
@@ -71,7 +70,14 @@ class DueJudging:
             due = await SweepStore(work).list_due(limit=BATCH)
         if not due:
             return 0
-        fillings = await self._read_fillings([each for each in due if each.is_unfilled])
+        # First those that need no reading of what lies before, which may take its time, or fail.
+        moved = await self._judge_all([each for each in due if not each.is_unfilled], {})
+        unfilled = [each for each in due if each.is_unfilled]
+        return moved + await self._judge_all(unfilled, await self._read_fillings(unfilled))
+
+    async def _judge_all(self, due: Sequence[DuePair], fillings: Fillings) -> int:
+        if not due:
+            return 0
         async with self._database.writing() as work:
             found = await self._lock(work, [each.pair for each in due])
             over = await self._find_over(work, found, [each.pair for each in due])
@@ -93,12 +99,12 @@ class DueJudging:
             now = await database_time(work)
         by_rule: dict[UUID, list[JudgedMonitor]] = defaultdict(list)
         for (rule_id, monitor_id), _, _ in due:
-            if monitor_id in monitors and len(by_rule[rule_id]) < FILLED_AT_ONCE:
+            if monitor_id in monitors:
                 by_rule[rule_id].append(monitors[monitor_id])
         return {
-            rule_id: await read_fillings(self._database, rule, chosen, now=min(now, due[0].due_at))
-            for rule_id, chosen in by_rule.items()
-            if (rule := book.find_rule(rule_id)) is not None and rule.program.shape.specs and chosen
+            rule_id: await self._fillings.read(rule, asked, now=min(now, due[0].due_at))
+            for rule_id, asked in by_rule.items()
+            if (rule := book.find_rule(rule_id)) is not None and rule.program.shape.specs
         }
 
     async def _lock(self, work: UnitOfWork, pairs: Sequence[Pair]) -> list[_Due]:

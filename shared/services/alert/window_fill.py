@@ -7,15 +7,22 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+
 from shared.domain.alert.judgements import CompiledRule, JudgedMonitor, Judgement, Stands
 from shared.domain.alert.judging import judge_filled
 from shared.domain.alert.window_codec import Windows
 from shared.domain.alert.window_filling import add_samples, first_of, place_of
+from shared.domain.sample.chunk_codec import ChunkError
 from shared.domain.sample.sample_columns import EMPTY, SampleColumns, microseconds_of
+from shared.domain.sample.statistics import StatsTimeoutError
+from shared.storage.alert.sweep_store import SweepStore
 from shared.storage.database import Database, UnitOfWork
 from shared.storage.sample.column_reading import read_columns
 from shared.storage.sample.rollup_state import read_rollup_state
 from shared.storage.sample.sample_reading import SampleWindow, coherent_reading, read_samples
+
+_log = structlog.get_logger()
 
 SETTLED_AFTER = timedelta(minutes=2)
 """Samples older than this are read before any row is locked: none of their slots comes any more, but after outages."""
@@ -23,6 +30,11 @@ LATEST_WITHIN = timedelta(hours=1)
 """How far back the latest value is looked for where a rule has no window."""
 READ_SECONDS = timedelta(seconds=20)
 _EVER = timedelta(days=1)
+MAX_MONITORS, MAX_SAMPLES = 50, 2_000_000
+"""Of how many monitors windows are filled in one go, and about how many samples are read for that; of one at least."""
+PUT_OFF = timedelta(minutes=10)
+"""After which it is tried again to fill windows of samples that could not be read."""
+_USUAL = timedelta(minutes=1)
 
 
 class Waiting(NamedTuple):
@@ -40,6 +52,41 @@ class Filling:
     windows: Windows
     cut: datetime
     first: datetime | None
+
+
+class FillingReader:
+    """Reads what windows are filled with; samples that cannot be read hold nobody else up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._failed: set[UUID] = set()
+
+    async def read(
+        self, rule: CompiledRule, asked: Sequence[JudgedMonitor], *, now: datetime
+    ) -> Mapping[UUID, Filling]:
+        """Read for some of a rule's monitors; after it failed for one at a time, until those that fail are put off."""
+        chosen = _affordable(rule, asked)[: 1 if rule.rule_id in self._failed else None]
+        try:
+            return await read_fillings(self._database, rule, chosen, now=now)
+        except (StatsTimeoutError, ChunkError) as error:
+            _log.warning("windows_not_filled", rule_id=str(rule.rule_id), monitors=len(chosen), error=str(error))
+        self._failed.add(rule.rule_id)
+        if len(chosen) == 1:
+            async with self._database.transaction() as work:
+                await SweepStore(work).put_off([(rule.rule_id, chosen[0].monitor_id)], wait=PUT_OFF)
+        return {}
+
+
+def _affordable(rule: CompiledRule, monitors: Sequence[JudgedMonitor]) -> list[JudgedMonitor]:
+    """The first of the monitors, as many as are filled in one go: a month of seconds is millions of samples."""
+    window, left = rule.program.longest or LATEST_WITHIN, float(MAX_SAMPLES)
+    chosen: list[JudgedMonitor] = []
+    for monitor in monitors[:MAX_MONITORS]:
+        left -= window / (monitor.schedule.interval or _USUAL)
+        if chosen and left < 0:
+            break
+        chosen.append(monitor)
+    return chosen
 
 
 async def read_fillings(

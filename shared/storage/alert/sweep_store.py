@@ -134,6 +134,21 @@ class SweepStore:
         )
         return [DuePair((row.rule_id, row.monitor_id), row.due_at, row.is_unfilled) for row in rows]
 
+    async def put_off(self, pairs: Sequence[Pair], *, wait: timedelta) -> None:
+        """Let judgements whose windows cannot be filled wait, so that they are in nobody's way."""
+        await self._work.run(
+            """
+            update judgements j set due_at = now() + $3::interval from (
+                select rule_id, monitor_id from unnest($1::uuid[], $2::uuid[]) as u (rule_id, monitor_id)
+                join judgements using (rule_id, monitor_id)
+                where filled_from is null order by rule_id, monitor_id for no key update of judgements) p
+            where j.rule_id = p.rule_id and j.monitor_id = p.monitor_id
+            """,
+            [rule_id for rule_id, _ in pairs],
+            [monitor_id for _, monitor_id in pairs],
+            wait,
+        )
+
 
 async def database_time(work: UnitOfWork) -> datetime:
     """The time by the database's clock."""

@@ -15,7 +15,9 @@ from round_site import slot_now
 
 from shared.domain.alert.pair_judging import PairJudging
 from shared.domain.monitor.monitor_changes import DeleteMonitor, PatchMonitor, PauseMonitor
+from shared.domain.sample.chunk_codec import ChunkError
 from shared.domain.target.outcome import Outcome
+from shared.services.alert import window_fill
 from shared.services.monitor.silence import Silence
 from shared.storage.alert.alert_store import AlertStore
 from shared.storage.database import Database, UnitOfWork
@@ -332,3 +334,33 @@ async def test_a_slow_reading_of_rules_takes_no_later_ones_away(site: AlertSite)
         may_go_on.set()
         assert await reading
         assert book.find_rule(second) is not None
+
+
+async def test_samples_that_cannot_be_read_hold_no_other_rule_up(
+    site: AlertSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows of the other monitors are filled, timers of other rules run out, and the one is tried again later."""
+    bad, *good = [await site.monitor(interval=100 * SECOND) for _ in range(3)]
+    for monitor_id in (bad, *good):
+        await site.looks(monitor_id, 0, outcome=Outcome.DOWN, value=500)
+    await Silence(site.database, lambda _: None, site.alerting).settle()
+    await site.rule("max(duration_ms, 2h) > 300", "window")
+    read = window_fill.read_fillings
+
+    async def read_or_fail(database: Database, rule: Any, monitors: Sequence[Any], *, now: datetime) -> Any:
+        if any(monitor.monitor_id == bad for monitor in monitors):
+            raise ChunkError("the chunk of a day is damaged")
+        return await read(database, rule, monitors, now=now)
+
+    monkeypatch.setattr(window_fill, "read_fillings", read_or_fail)
+    for _ in range(5):
+        await site.sweep()
+    rows = await site.rows("select name, monitor_id from alerts where name = 'window'")
+    assert {row.monitor_id for row in rows} == set(good)
+    (put_off,) = await site.rows(
+        "select due_at > now() + interval '5 minutes' as is_so from judgements"
+        " where filled_from is null and monitor_id = $1 and windows = ''"
+        " and rule_id = (select rule_id from alert_rules where name = 'window')",
+        bad,
+    )
+    assert put_off.is_so
