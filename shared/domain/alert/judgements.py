@@ -166,6 +166,13 @@ class Stands:
             return self.now
         return until if self.now >= until + patience_of(monitor.schedule.interval) else self.now
 
+    def looked_until(self, monitor: JudgedMonitor) -> datetime:
+        """Until when no look that is still under way can tell otherwise: now, or the slot that waits for its look."""
+        until = self.covered_until
+        if until is None or monitor.kind == "heartbeat" or not self.state.is_judged:
+            return self.now
+        return min(until, self.now)
+
     @property
     def heard_at(self) -> datetime:
         """Since when no sample has come; of one that goes on after a pause, since it does."""

@@ -42,7 +42,7 @@ def judge_news(
 def judge_standing(
     rule: CompiledRule, monitor: JudgedMonitor, kept: Judgement | None, stands: Stands, *, new_id: NewId
 ) -> JudgedPair:
-    """Judge how a monitor stands now, because it or the rule has changed.
+    """Judge how a monitor stands, because it or the rule has changed: now, or as of the look that is under way.
 
     What is judged by samples is due from now on: the sweep judges it once those that are under way have come.
     """
@@ -55,7 +55,7 @@ def judge_standing(
     program = rule.program
     if program.is_of_state:
         judging = PairJudging(rule, monitor, judgement, Windows(0), stands.state, new_id, stands.cause)
-        until = stands.known_until(monitor)
+        until = stands.looked_until(monitor)
         judging.judge_due(before=until)
         judging.judge(max(until, judgement.judged_at or until))
         is_nothing = kept is None and judging.life.state is None
