@@ -16,7 +16,8 @@ class IdleGroupStore:
         """Wake at most so many groups that nobody is busy with; how many, and what is to be rung after the commit."""
         rows = await self._work.fetch(
             f"""
-            select distinct g.group_id from tellings t join alerts a using (alert_id) join alert_groups g using (group_id)
+            select distinct g.group_id
+            from tellings t join alerts a using (alert_id) join alert_groups g using (group_id)
             where not t.is_settled and ({OWES})
               and (g.notice_id is null
                    or not exists (select from notices n where n.notice_id = g.notice_id and n.ended_at is null))
