@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import Context
 from typing import Generic, TypeVar
 
@@ -21,7 +22,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
     """Natural batching with exactly one flush in flight: a lonely item is flushed at once.
 
     There is no timer, unless a `pace_seconds` is asked for: then flushes begin that far apart, as long as what arrives
-    meanwhile fits into the next one. It is for items that trickle in and that nobody waits for.
+    meanwhile fits into the next one and is not urgent. It is for items that trickle in and that nobody waits for.
 
     `flush` takes the items of one transaction and returns as many results in their order. When it fails on a batch
     for a reason that lies in the data, its items are tried one by one, so that a bad one fails alone.
@@ -43,20 +44,26 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._pace_seconds = pace_seconds
         self._pending: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
         self._flusher: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
     @property
     def pending(self) -> int:
         """How many items wait for the next flush."""
         return len(self._pending)
 
-    async def submit(self, item: ItemT) -> ResultT:
+    async def submit(self, item: ItemT, *, is_urgent: bool = False) -> ResultT:
         """Wait until `item` is committed and return its result; being cancelled does not take the item back.
+
+        What is urgent does not wait for the pace.
 
         Raises:
             BufferFullError: the bound is reached and nothing was taken.
             StorageUnavailableError: the database is away or too slow.
         """
-        return await self.add(item)
+        future = self.add(item)
+        if is_urgent:
+            self._hurry.set()
+        return await future
 
     def add(self, item: ItemT) -> asyncio.Future[ResultT]:
         """Queue `item` and return the future of its result.
@@ -84,13 +91,19 @@ class GroupCommit(Generic[ItemT, ResultT]):
         try:
             while self._pending:
                 began_at = time.monotonic()
+                self._hurry.clear()
                 size = min(len(self._pending), self._max_batch)
                 await self._flush_batch([self._pending.popleft() for _ in range(size)])
                 rest_seconds = began_at + self._pace_seconds - time.monotonic()
                 if rest_seconds > 0 and len(self._pending) < self._max_batch:
-                    await asyncio.sleep(rest_seconds)
+                    await self._rest(rest_seconds)
         finally:
             self._flusher = None
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def _flush_batch(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
         try:

@@ -124,6 +124,20 @@ async def test_with_a_pace_what_trickles_in_shares_a_flush() -> None:
     assert asyncio.get_running_loop().time() - began_at < 10
 
 
+async def test_what_is_urgent_does_not_wait_for_the_pace() -> None:
+    """It takes along what waits already."""
+    store = Store()
+    commits = GroupCommit(store.flush, max_pending=100, pace_seconds=3600)
+    assert await commits.submit(0) == 0
+    waiting = commits.add(1)
+    async with asyncio.timeout(60):
+        assert await commits.submit(2, is_urgent=True) == 20
+    assert waiting.result() == 10
+    assert store.batches == [[0], [1, 2]]
+    assert commits._flusher is not None
+    commits._flusher.cancel()
+
+
 async def test_a_full_batch_does_not_rest() -> None:
     """More is there than one flush takes."""
     store = Store()

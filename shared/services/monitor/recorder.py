@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import structlog
 
 from shared.domain.live import LiveEvent
 from shared.domain.monitor.looks import TakenLook
+from shared.domain.target.outcome import Outcome
 from shared.services.alert.alerting import Alerting
 from shared.storage.database import Database
 from shared.storage.errors import StorageUnavailableError
@@ -24,7 +26,10 @@ MAX_PENDING = 20_000
 MAX_BATCH = 500
 PACE_SECONDS = 0.1
 """The least time between two flushes: the first result after a quiet time is written at once, and those that trickle in
-share the next flush. A flush of one costs as much CPU as a look."""
+share the next flush. A flush of one costs as much CPU as a look. What is found otherwise than before is written at
+once: people wait for it."""
+MAX_REMEMBERED = 100_000
+"""How many monitors that are not up are remembered; beyond it all are forgotten, and each is news once more."""
 RETRY_SECONDS = 1.0
 LEAST_TRIES = 5
 """How often a result is tried that something else than the database's absence is in the way of."""
@@ -52,6 +57,7 @@ class Recorder:
         self._commits = GroupCommit(
             self._flush, max_pending=MAX_PENDING, max_batch=MAX_BATCH, pace_seconds=PACE_SECONDS
         )
+        self._not_up: dict[UUID, Outcome] = {}
 
     async def record(self, looked: Looked) -> bool:
         """Wait until this is committed, however long the database is away; False when the round's lease is lost.
@@ -60,10 +66,10 @@ class Recorder:
         """
         if isinstance(looked, TakenLook):
             self._note_look(looked)
-        failures = 0
+        failures, is_news = 0, self._is_news(looked)
         while True:
             try:
-                return await self._commits.submit(looked)
+                return await self._commits.submit(looked, is_urgent=is_news)
             except (StorageUnavailableError, BufferFullError) as error:
                 _log.warning("look_not_recorded_yet", error=repr(error))
             except Exception:
@@ -76,6 +82,18 @@ class Recorder:
     async def drain(self) -> None:
         """Wait until everything handed in so far is flushed."""
         await self._commits.drain()
+
+    def _is_news(self, looked: Looked) -> bool:
+        """Whether a target was found otherwise than the last time here; what is not known was up."""
+        if not isinstance(looked, TakenLook):
+            return False
+        monitor_id, outcome = looked.monitor.monitor_id, looked.reading.outcome
+        before = self._not_up.pop(monitor_id, Outcome.UP)
+        if outcome is not Outcome.UP:
+            if len(self._not_up) >= MAX_REMEMBERED:
+                self._not_up.clear()
+            self._not_up[monitor_id] = outcome
+        return outcome is not before
 
     async def _flush(self, looked: Sequence[Looked]) -> list[bool]:
         async with self._database.writing() as work:

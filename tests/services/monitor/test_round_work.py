@@ -18,6 +18,7 @@ from shared.domain.monitor.slots import Visit
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.observation import Fault, Observation
 from shared.domain.target.outcome import Outcome
+from shared.services.monitor import recorder
 from shared.vault import Vault, new_key
 
 DAY = timedelta(days=1)
@@ -100,6 +101,19 @@ async def test_a_slow_target_holds_up_no_other(site: RoundSite, files: Files) ->
     assert (await running)["down"] == 1
     assert await site.state(slow) == "down"
     assert await site.rows("select code, message from sample_note") == [("not_found", "it is gone")]
+
+
+async def test_news_wait_for_no_pace(site: RoundSite, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that is down is written at once, though the flush before was a moment ago."""
+    monkeypatch.setattr(recorder, "PACE_SECONDS", 3600.0)
+    gate, files.answers["/slow"] = gated(GONE)
+    slow, fast = [await add_monitor(site.bench.database, file(path)) for path in ("/slow", "/fast")]
+    slot = slot_now()
+    running = asyncio.create_task(site.run([Visit(slow, 1, slot), Visit(fast, 1, slot)]))
+    await site.until_told(fast)
+    gate.set()
+    async with asyncio.timeout(60):
+        assert (await running)["down"] == 1
 
 
 def gated(observation: Observation) -> tuple[asyncio.Event, Callable[[], Awaitable[Observation]]]:
