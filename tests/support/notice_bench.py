@@ -15,6 +15,8 @@ from notice_site import NoticeSite
 from shared.clock import utc_now
 from shared.coordination.channel_turns import ChannelTurns
 from shared.domain.job.jobs import Ring
+from shared.notifiers.pagerduty import PagerDutyNotifier
+from shared.notifiers.posting import Poster
 from shared.notifiers.webhook import WebhookNotifier
 from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.escalation import Escalation
@@ -64,7 +66,7 @@ class NoticeBench:
         self.bench = bench
         self.site = NoticeSite(bench.database)
         telling = NoticeTelling(
-            {"webhook": WebhookNotifier(client)},
+            {"webhook": WebhookNotifier(client), "pagerduty": PagerDutyNotifier(Poster(client))},
             Vault(),
             ChannelHealth(bench.database, ChannelTurns(bench.redis)),
         )

@@ -28,21 +28,24 @@ class NoticeSite:
     database: Database
     rings: list[Ring] = field(default_factory=list)
 
-    async def channel(self, name: str = "ops", *, url: str = "http://127.0.0.1:1/", **options: object) -> UUID:
-        """A webhook channel; `options` as in `ChannelOptions`."""
+    async def channel(
+        self, name: str = "ops", *, url: str = "http://127.0.0.1:1/", kind: str = "webhook", **options: object
+    ) -> UUID:
+        """A webhook channel, or PagerDuty's; `options` as in `ChannelOptions`."""
         channel_id = uuid7()
-        config = {"kind": "webhook", "url": url}
+        config = {"kind": kind, "url": url} | ({"routing_key": "key"} if kind == "pagerduty" else {})
         async with self.database.transaction() as work:
             await work.run(
                 """
                 insert into channels (channel_id, name, kind, config, shown, options, matchers, created_by)
-                values ($1, $2, 'webhook', $3, '{}', $4::text::jsonb, $5, 'tester')
+                values ($1, $2, $6, $3, '{}', $4::text::jsonb, $5, 'tester')
                 """,
                 channel_id,
                 name,
                 msgspec.json.encode(config).decode(),
                 msgspec.json.encode({**AT_ONCE, **options}).decode(),
                 options.get("matchers"),
+                kind,
             )
         return channel_id
 

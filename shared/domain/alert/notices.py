@@ -11,6 +11,9 @@ from shared.domain.job.jobs import JobState
 
 MAX_NEWS = 1_000
 """How many alerts that fired or resolved one notice names; the others are left to the next."""
+MAX_EVENTS = 50
+"""The same for a channel that gets an event for each alert: its receiver takes some hundred a minute, and a try that
+posted more would never come to its end."""
 MAX_TOLD_ALONG = 100
 """How many that go on firing it names beside them; the others are counted."""
 MAX_TOLD_CHARACTERS = 1_000_000
@@ -41,6 +44,11 @@ class NoticeState(StrEnum):
     CANCELLED = "cancelled"
     EMPTY = "empty"
     """When its time came there was nothing to be told: all of it is suppressed, or was told before."""
+
+
+def most_news(channel_kind: str) -> int:
+    """How many alerts that fired or resolved one notice names on a channel of this kind."""
+    return MAX_EVENTS if channel_kind == "pagerduty" else MAX_NEWS
 
 
 LIVE_NOTICES = frozenset({NoticeState.WAITING, NoticeState.COMPOSED})

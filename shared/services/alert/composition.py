@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.domain.alert.composing import Composed, GroupNews, compose
-from shared.domain.alert.notices import LIVE_NOTICES, NoticeContent, NoticeKind, NoticeState
+from shared.domain.alert.notices import LIVE_NOTICES, NoticeContent, NoticeKind, NoticeState, most_news
 from shared.domain.alert.redelivery import Refusal, decide_redelivery
 from shared.domain.alert.suppression import SuppressionFacts
 from shared.domain.alert.tellings import ChannelAsTold, OpenTelling, held_back_by
@@ -81,7 +81,7 @@ class Composition:
     async def _compose(self, notice: Notice, group: LockedGroup) -> ReadyNotice:
         store = ComposingStore(self._work, group)
         news = _news_of(notice, group, await store.read_open(), await SuppressionStore(self._work).facts(group.now))
-        composed = compose(news, now=group.now)
+        composed = compose(news, now=group.now, most=most_news(group.channel_kind))
         await store.write_marks(notice.notice_id, composed.marks)
         await store.write_group(composed, is_reminder=notice.kind is NoticeKind.REMINDER)
         if composed.content is None:

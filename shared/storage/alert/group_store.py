@@ -32,6 +32,7 @@ class LockedGroup:
     group_id: UUID
     channel_id: UUID
     channel_name: str
+    channel_kind: str
     options: ChannelOptions
     is_channel_disabled: bool
     is_channel_deleted: bool
@@ -73,7 +74,7 @@ class GroupStore:
             return []
         rows = await self._work.fetch(
             f"""
-            select g.group_id, g.channel_id, g.labels, g.notice_id, g.notices, g.told_at, g.has_more, c.name,
+            select g.group_id, g.channel_id, g.labels, g.notice_id, g.notices, g.told_at, g.has_more, c.name, c.kind,
                    c.options::text as options, c.disabled_at is not null as is_disabled,
                    c.deleted_at is not null as is_deleted, now() as now
             from alert_groups g join channels c using (channel_id)
@@ -162,6 +163,7 @@ def _group_of(row: Row[Any]) -> LockedGroup:
         group_id=row.group_id,
         channel_id=row.channel_id,
         channel_name=row.name,
+        channel_kind=row.kind,
         options=options_of(row.options),
         is_channel_disabled=row.is_disabled,
         is_channel_deleted=row.is_deleted,

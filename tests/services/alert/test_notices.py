@@ -1,5 +1,6 @@
 """Notices from the firing to the receiver."""
 
+import json
 from datetime import timedelta
 
 from http_servers import serve
@@ -7,6 +8,7 @@ from notice_bench import NoticeBench, Receiver
 from notice_site import subject
 from prometheus_client import REGISTRY
 
+from shared.domain.alert.notices import MAX_EVENTS
 from shared.domain.alert.rules import EscalationStep
 from shared.domain.job.jobs import Ring
 
@@ -48,6 +50,17 @@ async def test_a_storm_is_told_whole_by_few_notices(notices: NoticeBench) -> Non
     assert len(news) == 1500
     assert [len(body["alerts"]) for body in receiver.bodies] == [1000, 500 + 100]
     assert [body["truncatedAlerts"] for body in receiver.bodies] == [500, 900]
+
+
+async def test_pagerduty_gets_a_storm_by_few_events_at_a_time(notices: NoticeBench) -> None:
+    """It takes some hundred events a minute: a try that posts more is refused, and would begin anew each time."""
+    async with notices.receiving(kind="pagerduty", status="202 Accepted") as receiver:
+        await notices.site.fire(*(subject(f"h{number:03}") for number in range(MAX_EVENTS + 10)))
+        await notices.try_all()
+        assert len(receiver.seen) == MAX_EVENTS
+        await notices.run()
+    keys = [json.loads(seen.body)["dedup_key"] for seen in receiver.seen]
+    assert len(keys) == len(set(keys)) == MAX_EVENTS + 10
 
 
 async def test_fire_and_resolve_while_the_channel_is_down_come_in_their_order(notices: NoticeBench) -> None:
