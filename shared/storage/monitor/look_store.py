@@ -48,16 +48,12 @@ class LookStore:
         """
         # Waiting for the lock comes first: what it protects is read by a statement of its own, with a later snapshot.
         await self._work.run("select pg_advisory_xact_lock_shared($1)", SAMPLE_WRITERS)
+        # So are the leases, once the states are held: whoever was rescued meanwhile has lost its own.
+        locked = await self._states.lock(sorted({_monitor_of(each) for each in looked}))
         rounds = await self._find_leased({each.round for each in looked})
         leased = [each for each in looked if each.round.lease_token in rounds]
         taken = [each for each in leased if isinstance(each, TakenLook)]
         missed = [each for each in leased if isinstance(each, MissedLook)]
-        locked = await self._states.lock(
-            sorted(
-                {each.monitor.monitor_id for each in taken}
-                | {each.gap.monitor_id for each in missed if each.paused_at is not None}
-            )
-        )
         is_paused = {key: state.standing.state is MonitorState.PAUSED for key, state in locked.items()}
         counted = [each for each in taken if is_paused.get(each.monitor.monitor_id) is False]
         placed = await self._write_samples(counted)
@@ -123,7 +119,15 @@ class LookStore:
         return events, news
 
     async def _find_missed(self, missed: Sequence[MissedLook]) -> list[Gap]:
-        """The gaps of those that are missed still: who pauses or resumes holds the state, which is locked here."""
+        """The gaps of those that are missed still.
+
+        Who pauses or resumes holds the state, which is locked here; and so does an earlier worker of the round that
+        was about to write the slot's sample when its lease was lost: what it wrote is not missed.
+        """
+        if not missed:
+            return []
+        sampled = await self._find_sampled([each.gap for each in missed])
+        missed = [each for each in missed if (each.gap.monitor_id, each.gap.first_slot) not in sampled]
         asked = sorted({each.gap.monitor_id for each in missed if each.paused_at is not None})
         paused_at: dict[UUID, datetime | None] = {}
         if asked:
@@ -133,11 +137,27 @@ class LookStore:
             paused_at = {row.monitor_id: row.paused_at for row in rows}
         return [each.gap for each in missed if each.is_of(paused_at.get(each.gap.monitor_id))]
 
+    async def _find_sampled(self, gaps: Sequence[Gap]) -> set[tuple[UUID, datetime]]:
+        """The slots of these that have a sample."""
+        rows = await self._work.fetch(
+            """
+            select m.monitor_id, s.ts from unnest($1::uuid[], $2::timestamptz[]) as g (monitor_id, slot)
+            join monitors m using (monitor_id) join sample s on s.series_id = m.series_id and s.ts = g.slot
+            """,
+            [gap.monitor_id for gap in gaps],
+            [gap.first_slot for gap in gaps],
+        )
+        return {(row.monitor_id, row.ts) for row in rows}
+
     async def _add_gaps(self, gaps: Sequence[Gap]) -> None:
         if not gaps:
             return
         present = await self._states.hold(sorted({gap.monitor_id for gap in gaps}))
         await ScheduleStore(self._work).add_gaps([gap for gap in gaps if gap.monitor_id in present])
+
+
+def _monitor_of(looked: Looked) -> UUID:
+    return looked.monitor.monitor_id if isinstance(looked, TakenLook) else looked.gap.monitor_id
 
 
 def _news_of(
