@@ -7,7 +7,7 @@ from shared.domain.alert.alerts import OPEN_STATES
 from shared.domain.fleet.queues import QueueFigures
 from shared.domain.job.jobs import BlockReason, JobState
 from shared.services.alert.alerts import Alerts
-from shared.services.alert.channels import Channels
+from shared.services.channel.channels import Channels
 from shared.services.fleet.queues import QueueReading, Queues
 from shared.services.monitor.capacity import CapacityService
 from shared.storage.errors import StorageUnavailableError

@@ -12,10 +12,10 @@ from api.entity_tags import etag_of, not_modified, tagged_json
 from api.problems import ProblemError
 from api.schemas.channels import CHANNELS_PATH, channel_json
 from api.services import services_of
-from shared.domain.alert.channel_changes import ChannelInUse, ChannelNotDone, InvalidChannel, NamingRule
-from shared.domain.alert.channels import MAX_CHANNELS
-from shared.services.alert.channel_changing import NAMED_RULES
-from shared.storage.alert.channel_reading import ChannelReading
+from shared.domain.channel.channel_changes import ChannelInUse, ChannelNotDone, InvalidChannel, NamingRule
+from shared.domain.channel.channels import MAX_CHANNELS
+from shared.services.channel.channel_changing import NAMED_RULES
+from shared.storage.channel.channel_reading import ChannelReading
 
 CHANNEL = Noun(
     "channel",

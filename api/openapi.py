@@ -29,9 +29,9 @@ from api.schemas.requeue import BulkRequeueBody, ErrorRequeueBody, RequeueBody
 from api.schemas.secrets import SecretBody
 from api.schemas.silences import SilenceBody, SilencePatch
 from api.schemas.submissions import BatchBody, CollectSubmission, JobSubmissionBody, NotifySubmission
-from shared.domain.alert.channel_specs import ANY_CHANNEL_SPEC, CHANNEL_SPECS
-from shared.domain.alert.rule_documents import RuleDocument
+from shared.domain.channel.channel_specs import ANY_CHANNEL_SPEC, CHANNEL_SPECS
 from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.rule.rule_documents import RuleDocument
 from shared.domain.target.kinds import PLACEHOLDERS
 
 Documented = dict[int | str, dict[str, Any]]

@@ -14,10 +14,10 @@ from api.problems import ProblemError, invalid_input
 from api.schemas.rules import RULES_PATH, rule_json
 from api.services import services_of
 from api.validation import MAX_ERRORS, validation_problem
-from shared.domain.alert.rule_changes import InvalidRule, RuleNotDone
-from shared.domain.alert.rules import MAX_RULES
-from shared.storage.alert.rule_reading import RuleReading
-from shared.storage.alert.rule_store import RuleStore
+from shared.domain.rule.rule_changes import InvalidRule, RuleNotDone
+from shared.domain.rule.rules import MAX_RULES
+from shared.storage.rule.rule_reading import RuleReading
+from shared.storage.rule.rule_store import RuleStore
 
 RULE = Noun("rule", RULES_PATH, MAX_RULES, exists=problem_kinds.RULE_EXISTS, too_many=problem_kinds.TOO_MANY_RULES)
 

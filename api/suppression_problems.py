@@ -2,9 +2,9 @@
 
 from api import problem_kinds
 from api.problems import ProblemError, invalid_input
-from shared.domain.alert.matchers import Matchers
-from shared.domain.alert.planned_spans import SpanError
-from shared.domain.alert.silences import is_everything
+from shared.domain.matchers import Matchers
+from shared.domain.suppression.planned_spans import SpanError
+from shared.domain.suppression.silences import is_everything
 
 
 def too_many(what: str, most: int) -> ProblemError:

@@ -20,9 +20,9 @@ from shared.domain.monitor.slots import Visit
 from shared.domain.sample.segments import HOUR, floor_to
 from shared.domain.target.kinds import METRICS
 from shared.domain.target.outcome import Outcome, Reading
-from shared.storage.alert.alert_judge import AlertJudge
-from shared.storage.alert.rule_book import RuleBook
 from shared.storage.database import Database, create_engine
+from shared.storage.judging.alert_judge import AlertJudge
+from shared.storage.judging.rule_book import RuleBook
 from shared.storage.monitor.look_store import LookStore
 from worker.main import tune_garbage_collection
 

@@ -12,15 +12,16 @@ from uuid_utils.compat import uuid7
 from bench.harness import Servers, execute
 from bench.planting import clear
 from shared.domain.alert.alerts import AlertLife, Verdict
-from shared.domain.alert.expressions import parse_expression
-from shared.domain.alert.judgements import Judgement
-from shared.domain.alert.programs import Program, compile_condition
-from shared.domain.alert.rules import RuleSpec
-from shared.domain.alert.window_codec import Windows
+from shared.domain.judging.condition_compiling import compile_condition
+from shared.domain.judging.condition_programs import Program
+from shared.domain.judging.judgements import Judgement
+from shared.domain.judging.window_codec import Windows
+from shared.domain.rule.expressions import parse_expression
+from shared.domain.rule.rules import RuleSpec
 from shared.domain.sample.sample_columns import microseconds_of
-from shared.storage.alert.judgement_store import JudgementStore
-from shared.storage.alert.rule_store import RuleStore
 from shared.storage.database import Database, UnitOfWork
+from shared.storage.judging.judgement_store import JudgementStore
+from shared.storage.rule.rule_store import RuleStore
 
 LEAST_BEHIND = timedelta(minutes=5)
 _FORGET = "truncate alert_rules, alert_rule_versions, alerting, judgements"

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from cli.text_files import UnreadableFileError, read_text
-from shared.domain.alert.rule_test_run import Miss, OpenAlert, run_test
-from shared.domain.alert.rule_tests import ExpectedAlert, RuleTestFileError, WrittenTests, read_rule_tests
 from shared.domain.durations import format_duration
+from shared.domain.rule.rule_test_run import Miss, OpenAlert, run_test
+from shared.domain.rule.rule_tests import ExpectedAlert, RuleTestFileError, WrittenTests, read_rule_tests
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 2

@@ -16,11 +16,11 @@ from api.schemas.backtest import RULE_TEST, RuleTestBody, RuleTestView, rule_tes
 from api.schemas.rules import RULES_PATH
 from api.services import ApiServices, principal_of, services_of
 from api.validation import MAX_ERRORS, read_model, refuse_nul
-from shared.domain.alert.judgements import CompiledRule
-from shared.domain.alert.rule_documents import RuleDocument, mistakes_of
-from shared.domain.alert.rules import Rule
-from shared.services.alert.backtest import LIMITS, MAX_CHANGES, MAX_MONITORS, BusyError, TooMuch
-from shared.storage.alert.rule_store import RuleStore
+from shared.domain.judging.judgements import CompiledRule
+from shared.domain.rule.rule_documents import RuleDocument, mistakes_of
+from shared.domain.rule.rules import Rule
+from shared.services.judging.backtest import LIMITS, MAX_CHANGES, MAX_MONITORS, BusyError, TooMuch
+from shared.storage.rule.rule_store import RuleStore
 
 router = APIRouter(tags=["rules"])
 

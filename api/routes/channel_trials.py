@@ -25,8 +25,8 @@ from api.waiting import WaitersFullError
 from shared.domain.job.jobs import JobKind
 from shared.domain.job.submissions import Accepted, Submission
 from shared.domain.monitor.target_documents import WrongPlaceError
-from shared.services.alert.channel_configs import new_spec
-from shared.storage.alert.notice_reading import NoticeReading
+from shared.services.channel.channel_configs import new_spec
+from shared.storage.notice.notice_reading import NoticeReading
 from shared.vault import NoSecretKeyError
 
 router = APIRouter(tags=["channels"])

@@ -19,7 +19,8 @@ from api.schemas.channels import CHANNELS_PATH, DISABLE, ChannelListQuery, Chann
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
 from api.validation import read_json, read_model, refuse_nul
-from shared.domain.alert.channel_changes import (
+from shared.domain.change_results import Done
+from shared.domain.channel.channel_changes import (
     ChannelChange,
     CreateChannel,
     DeleteChannel,
@@ -27,8 +28,7 @@ from shared.domain.alert.channel_changes import (
     PutChannel,
     SwitchChannel,
 )
-from shared.domain.change_results import Done
-from shared.storage.alert.channel_reading import ChannelFilter, ChannelReading
+from shared.storage.channel.channel_reading import ChannelFilter, ChannelReading
 
 router = APIRouter(tags=["channels"])
 

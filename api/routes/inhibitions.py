@@ -16,10 +16,10 @@ from api.schemas.inhibitions import INHIBITION_BODY, InhibitionList, InhibitionV
 from api.services import principal_of, services_of
 from api.suppression_problems import too_many
 from api.validation import read_model, refuse_nul
-from shared.domain.alert.inhibitions import MAX_INHIBITIONS, Inhibition
-from shared.services.alert.inhibitions import NameTakenError
-from shared.services.alert.suppression_bounds import TooManyError
-from shared.storage.alert.inhibition_store import InhibitionStore
+from shared.domain.suppression.inhibitions import MAX_INHIBITIONS, Inhibition
+from shared.services.suppression.inhibitions import NameTakenError
+from shared.services.suppression.suppression_bounds import TooManyError
+from shared.storage.suppression.inhibition_store import InhibitionStore
 
 router = APIRouter(tags=["silences"])
 

@@ -25,10 +25,10 @@ from api.schemas.silences import MakeQuery
 from api.services import ApiServices, principal_of, services_of
 from api.suppression_problems import too_many, wrong_span
 from api.validation import read_model, refuse_nul
-from shared.domain.alert.maintenance import MAX_MAINTENANCES, Maintenance
-from shared.domain.alert.planned_spans import SpanError
-from shared.services.alert.suppression_bounds import TooManyError
-from shared.storage.alert.maintenance_store import MaintenanceStore
+from shared.domain.suppression.maintenance import MAX_MAINTENANCES, Maintenance
+from shared.domain.suppression.planned_spans import SpanError
+from shared.services.suppression.suppression_bounds import TooManyError
+from shared.storage.suppression.maintenance_store import MaintenanceStore
 
 router = APIRouter(tags=["maintenance"])
 

@@ -25,11 +25,11 @@ from api.schemas.notices import (
 from api.schemas.queries import limit_of
 from api.services import principal_of, services_of
 from api.validation import read_model, refuse_nul
-from shared.domain.alert.redelivery import RedeliveryFilter, Refusal
-from shared.services.alert.redelivery import NotRedelivered
-from shared.storage.alert.channel_store import ChannelStore
-from shared.storage.alert.notice_reading import NoticeFilter, NoticeReading
+from shared.domain.notice.redelivery import RedeliveryFilter, Refusal
+from shared.services.notice.redelivery import NotRedelivered
+from shared.storage.channel.channel_store import ChannelStore
 from shared.storage.database import UnitOfWork
+from shared.storage.notice.notice_reading import NoticeFilter, NoticeReading
 
 router = APIRouter(tags=["notices"])
 

@@ -20,8 +20,8 @@ from api.schemas.rules import (
     rule_version_json,
 )
 from api.services import services_of
-from shared.storage.alert.rule_reading import RuleReading
-from shared.storage.alert.rule_store import RuleStore
+from shared.storage.rule.rule_reading import RuleReading
+from shared.storage.rule.rule_store import RuleStore
 
 router = APIRouter(tags=["rules"])
 

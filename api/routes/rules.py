@@ -25,10 +25,10 @@ from api.schemas.rules import (
 )
 from api.services import principal_of, services_of
 from api.validation import read_json, read_model, refuse_nul
-from shared.domain.alert.rule_changes import CreateRule, DeleteRule, PatchRule, PutRule, ReplaceRule, RuleChange
-from shared.domain.alert.rule_documents import RULE_DOCUMENT, RuleDocument
 from shared.domain.change_results import Done
-from shared.storage.alert.rule_reading import RuleFilter, RuleReading
+from shared.domain.rule.rule_changes import CreateRule, DeleteRule, PatchRule, PutRule, ReplaceRule, RuleChange
+from shared.domain.rule.rule_documents import RULE_DOCUMENT, RuleDocument
+from shared.storage.rule.rule_reading import RuleFilter, RuleReading
 
 router = APIRouter(tags=["rules"])
 

@@ -26,11 +26,11 @@ from api.schemas.silences import (
 from api.services import ApiServices, principal_of, services_of
 from api.suppression_problems import check_not_everything, check_span, has_ended, too_many, wrong_span
 from api.validation import read_model, refuse_nul
-from shared.domain.alert.matchers import Matchers
-from shared.domain.alert.planned_spans import SpanError
-from shared.domain.alert.silences import MAX_SILENCES, Silence
-from shared.services.alert.suppression_bounds import HasEndedError, TooManyError
-from shared.storage.alert.silence_store import SilenceStore
+from shared.domain.matchers import Matchers
+from shared.domain.suppression.planned_spans import SpanError
+from shared.domain.suppression.silences import MAX_SILENCES, Silence
+from shared.services.suppression.suppression_bounds import HasEndedError, TooManyError
+from shared.storage.suppression.silence_store import SilenceStore
 
 router = APIRouter(tags=["silences"])
 

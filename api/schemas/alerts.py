@@ -11,8 +11,8 @@ from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.matchers import Matcher, Matchers, MatcherText, MatchOperator, parse_matchers
 from shared.domain.forms import PRINTABLE
+from shared.domain.matchers import Matcher, Matchers, MatcherText, MatchOperator, parse_matchers
 from shared.domain.monitor.monitors import GroupName
 from shared.services.alert.alerts import MAX_ACKNOWLEDGED
 from shared.storage.alert.alert_filter import AlertFilter

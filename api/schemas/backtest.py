@@ -12,11 +12,11 @@ from pydantic_core import PydanticCustomError
 from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.backtest import PastAlert
-from shared.domain.alert.judgements import CompiledRule
-from shared.domain.alert.rule_documents import RuleDocument
 from shared.domain.durations import Duration
-from shared.services.alert.backtest import BacktestResult, MonitorBacktest
+from shared.domain.judging.backtest import PastAlert
+from shared.domain.judging.judgements import CompiledRule
+from shared.domain.rule.rule_documents import RuleDocument
+from shared.services.judging.backtest import BacktestResult, MonitorBacktest
 
 MAX_SHOWN = 1_000
 """How many alerts, and how many monitors, one answer names."""

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.alert.channel_health import is_circuit_open
-from shared.domain.alert.channels import ChannelOptions, QuietHours, RateLimit, Templates
+from shared.domain.channel.channel_health import is_circuit_open
+from shared.domain.channel.channels import ChannelOptions, QuietHours, RateLimit, Templates
 from shared.domain.forms import PRINTABLE
-from shared.storage.alert.channel_reading import ChannelStatus
+from shared.storage.channel.channel_reading import ChannelStatus
 
 CHANNELS_PATH = "/api/v1/channels"
 

@@ -13,10 +13,10 @@ from api.schemas.monitor_samples import MonitorSampleView, sample_json
 from api.schemas.notices import NoticeTryView, NoticeView, notice_json, try_json
 from api.schemas.rules import RuleFieldsView
 from shared.domain.alert.alerts import AlertState, Verdict
-from shared.domain.alert.debts import Owed
-from shared.domain.alert.rule_documents import shown_of
-from shared.domain.alert.suppression import SuppressionKind
-from shared.services.alert.explain import Explanation, FiredBy
+from shared.domain.notice.owed import Owed
+from shared.domain.rule.rule_documents import shown_of
+from shared.domain.suppression.suppressions import SuppressionKind
+from shared.services.alert.explanation import Explanation, FiredBy
 from shared.storage.alert.explain_store import ExplainedTelling
 
 

@@ -9,9 +9,9 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.schemas.jobs import View
-from shared.domain.alert.inhibitions import Inhibition
-from shared.domain.alert.matchers import MatcherText, parse_matchers
-from shared.domain.alert.rules import Name
+from shared.domain.matchers import MatcherText, parse_matchers
+from shared.domain.rule.rules import Name
+from shared.domain.suppression.inhibitions import Inhibition
 from shared.domain.target.targets import LabelName
 
 _TEXT: JsonDict = {"type": "string"}

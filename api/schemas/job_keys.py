@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from shared.domain.alert.channels import RESERVED_LIMITS
+from shared.domain.channel.channels import RESERVED_LIMITS
 
 JobKey = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 """Printable text."""

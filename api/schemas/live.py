@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from api.schemas.monitors import MonitorKind
 from api.schemas.queries import LabelTerm, QueryModel, labels_of
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.channel_health import ChannelState
+from shared.domain.channel.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.live_filters import LiveFilter, LiveType
 from shared.domain.monitor.monitors import GroupName

@@ -11,13 +11,13 @@ from pydantic_core import PydanticCustomError
 from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.alert.maintenance import LONGEST_RECURRING, Maintenance, MaintenanceState
-from shared.domain.alert.matchers import MatcherText, parse_matchers
-from shared.domain.alert.planned_spans import MAX_SPAN
-from shared.domain.alert.rules import Name
 from shared.domain.durations import Duration, format_duration
+from shared.domain.matchers import MatcherText, parse_matchers
 from shared.domain.monitor.monitors import Cron, Timezone
-from shared.services.alert.maintenance import WantedMaintenance
+from shared.domain.rule.rules import Name
+from shared.domain.suppression.maintenance import LONGEST_RECURRING, Maintenance, MaintenanceState
+from shared.domain.suppression.planned_spans import MAX_SPAN
+from shared.services.suppression.maintenance import WantedMaintenance
 
 _LEAST = timedelta(seconds=1)
 _Length = Annotated[Duration, Field(ge=_LEAST, le=MAX_SPAN)]

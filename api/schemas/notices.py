@@ -10,10 +10,10 @@ from api.job_entry import JOBS_PATH
 from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.alert.notices import NoticeKind, NoticeState
 from shared.domain.forms import PRINTABLE
 from shared.domain.job.jobs import AttemptOutcome
-from shared.storage.alert.notice_reading import NoticeStatus, NoticeTry
+from shared.domain.notice.notices import NoticeKind, NoticeState
+from shared.storage.notice.notice_reading import NoticeStatus, NoticeTry
 
 NOTICES_PATH = "/api/v1/notices"
 

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from api.schemas.jobs import View
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.alert.conditions import Condition
-from shared.domain.alert.rule_documents import shown_of
-from shared.domain.alert.rules import EscalationStep, FlappingSpec, Rule
 from shared.domain.forms import PRINTABLE
-from shared.storage.alert.rule_reading import RuleVersion
+from shared.domain.rule.conditions import Condition
+from shared.domain.rule.rule_documents import shown_of
+from shared.domain.rule.rules import EscalationStep, FlappingSpec, Rule
+from shared.storage.rule.rule_reading import RuleVersion
 
 RULES_PATH = "/api/v1/rules"
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from api.schemas.jobs import View
 from api.schemas.moments import Moment
 from api.schemas.queries import Cursor, QueryModel
-from shared.domain.alert.matchers import Matchers, MatcherText, parse_matchers
-from shared.domain.alert.silences import Silence, SilenceChange, SilenceState
 from shared.domain.durations import Duration
+from shared.domain.matchers import Matchers, MatcherText, parse_matchers
+from shared.domain.suppression.silences import Silence, SilenceChange, SilenceState
 
 SilencedMatchers = Annotated[
     MatcherText,

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.channel_health import ChannelState
+from shared.domain.channel.channel_health import ChannelState
 from shared.domain.job.leases import JobChange
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.target.outcome import Outcome

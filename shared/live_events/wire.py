@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.channel_health import ChannelState
+from shared.domain.channel.channel_health import ChannelState
 from shared.domain.job.jobs import JobKind, JobState
 from shared.domain.job.leases import JobChange
 from shared.domain.live import AlertTold, ChannelTold, LiveEvent, SampleTold, StateTold

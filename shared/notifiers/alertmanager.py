@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from shared.clock import Clock, utc_now
-from shared.domain.alert.notice_view import alert_url
-from shared.domain.alert.notices import ToldAlert
-from shared.domain.alert.webhook_body import life_after_life
 from shared.domain.channel.channel_identity import channel_secrets_of
 from shared.domain.channel.notifications import AlertMessage, Message
 from shared.domain.channel.service_channels import AlertmanagerChannel
+from shared.domain.notice.notice_view import alert_url
+from shared.domain.notice.notices import ToldAlert
+from shared.domain.notice.webhook_body import life_after_life
 from shared.notifiers.base import Delivery
 from shared.notifiers.posting import Poster
 

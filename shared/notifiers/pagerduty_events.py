@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alert.notice_view import alert_url
-from shared.domain.alert.notices import NoticeContent, NoticeKind, ToldAlert
 from shared.domain.channel.notifications import AlertMessage, Message
+from shared.domain.notice.notice_view import alert_url
+from shared.domain.notice.notices import NoticeContent, NoticeKind, ToldAlert
 
 MAX_SUMMARY = 1024
 CLIENT = "Tocsin"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alert.notices import NoticeKind
 from shared.domain.channel.channel_identity import channel_secrets_of
 from shared.domain.channel.notifications import AlertMessage, Message
 from shared.domain.channel.service_channels import SlackChannel
 from shared.domain.job.jobs import Failure
+from shared.domain.notice.notices import NoticeKind
 from shared.notifiers.base import Delivery
 from shared.notifiers.posting import Posted, Poster
 from shared.notifiers.slack_messages import write_slack

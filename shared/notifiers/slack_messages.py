@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.domain.alert.notices import NoticeContent
 from shared.domain.channel.notifications import AlertMessage, Message
+from shared.domain.notice.notices import NoticeContent
 
 MAX_SECTION = 3_000
 """The most characters of a block; Slack refuses the whole message that has more."""

@@ -7,10 +7,10 @@ import orjson
 from standardwebhooks import Webhook
 
 from shared.clock import Clock, utc_now
-from shared.domain.alert.webhook_body import webhook_body
 from shared.domain.channel.channel_identity import channel_secrets_of
 from shared.domain.channel.notifications import AlertMessage, EventMessage, Message, WebhookChannel, read_webhook_secret
 from shared.domain.job.jobs import Failure
+from shared.domain.notice.webhook_body import webhook_body
 from shared.notifiers.base import Delivery
 from shared.notifiers.http_answers import KEPT_ANSWER_BYTES, classify_result, detail_of
 from shared.telemetry import with_traceparent

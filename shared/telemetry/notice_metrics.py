@@ -5,7 +5,7 @@ from datetime import datetime
 
 from prometheus_client import Counter, Histogram
 
-from shared.domain.alert.notices import NoticeContent
+from shared.domain.notice.notices import NoticeContent
 
 NOTICES = Counter("tocsin_notices", "Notices that ended, by the kind of their channel and how.", ["kind", "state"])
 NOTICE_SECONDS = Histogram(

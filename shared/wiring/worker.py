@@ -11,15 +11,8 @@ from shared.domain.job.steps import StepHook, no_hook
 from shared.domain.monitor.looks import TakenLook
 from shared.domain.sample.storage_cap import parse_size
 from shared.services.alert.alert_retention import AlertRetention
-from shared.services.alert.channel_health import ChannelHealth
-from shared.services.alert.escalation import Escalation
 from shared.services.alert.inbound import PATIENCE, InboundAlerts
-from shared.services.alert.maintenance import Maintenances
-from shared.services.alert.maintenance_upkeep import MaintenanceUpkeep
-from shared.services.alert.notice_upkeep import NoticeUpkeep
-from shared.services.alert.notice_work import NoticeTelling, NoticeWork
-from shared.services.alert.rule_sweep import RuleSweep
-from shared.services.alert.silences import Silences
+from shared.services.channel.channel_health import ChannelHealth
 from shared.services.fleet.vitals import Vitals
 from shared.services.heartbeat.heartbeats import Heartbeats
 from shared.services.job.holds import Holds
@@ -31,16 +24,23 @@ from shared.services.job.notify_work import NotifyWork, TellingWork
 from shared.services.job.requeue_work import RequeueWork
 from shared.services.job.retention import Retention
 from shared.services.job.ring_repair import CountRepairs, RingRepair, count_nothing
+from shared.services.judging.rule_sweep import RuleSweep
 from shared.services.monitor.recorder import Recorder
 from shared.services.monitor.round_targets import RoundTargets
 from shared.services.monitor.round_upkeep import RoundUpkeep
 from shared.services.monitor.round_work import RoundWork
 from shared.services.monitor.scheduling import CountMissed, NoteSchedule, Scheduling, count_no_misses, note_nothing
 from shared.services.monitor.silence import Silence
+from shared.services.notice.escalation import Escalation
+from shared.services.notice.notice_upkeep import NoticeUpkeep
+from shared.services.notice.notice_work import NoticeTelling, NoticeWork
 from shared.services.sample.compaction import Compaction
 from shared.services.sample.partitions import SampleRetention, keep_partitions
 from shared.services.sample.rollups import Rollups
 from shared.services.sample.storage_cap import StorageCap
+from shared.services.suppression.maintenance import Maintenances
+from shared.services.suppression.maintenance_upkeep import MaintenanceUpkeep
+from shared.services.suppression.silences import Silences
 from shared.services.target.collect_work import CollectWork
 from shared.settings import Settings
 from shared.storage.sample.series_store import SeriesDirectory

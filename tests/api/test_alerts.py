@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 
 from api.schemas.alerts import AlertDetailView, AlertPage, AlertView
 from shared.domain.access import Scope
+from shared.domain.alert.alert_changes import AlertChange, AlertSource, fingerprint_of_labels
 from shared.domain.alert.alerts import Transition
-from shared.domain.alert.changes import AlertChange, AlertSource, fingerprint_of_labels
 from shared.storage.alert import alert_reading
 from shared.storage.alert.alert_store import AlertStore
 from shared.storage.database import Database

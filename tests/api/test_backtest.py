@@ -13,7 +13,7 @@ from api.schemas.backtest import RuleTestView
 from api.services import ApiServices
 from shared.domain.alert.alerts import AlertState
 from shared.domain.monitor.standing import MonitorState, StateChange
-from shared.services.alert import backtest
+from shared.services.judging import backtest
 from shared.storage.database import Database
 
 PATH = "/api/v1/rules:test"

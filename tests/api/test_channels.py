@@ -11,8 +11,8 @@ from secret_keys import VAULT
 from uuid_utils.compat import uuid7
 
 from api.schemas.channels import ChannelKind, ChannelPage, ChannelView
-from shared.domain.alert.channel_specs import CHANNEL_KINDS
-from shared.services.alert.channel_configs import load_channel
+from shared.domain.channel.channel_specs import CHANNEL_KINDS
+from shared.services.channel.channel_configs import load_channel
 from shared.storage.database import Database
 from shared.vault import Vault
 

@@ -106,7 +106,7 @@ async def test_wrong_maintenance_is_refused(client: httpx2.AsyncClient, body: di
 
 async def test_maintenance_has_a_bound(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of windows that have not ended; who ends one can plan another."""
-    monkeypatch.setattr("shared.services.alert.maintenance.MAX_MAINTENANCES", 1)
+    monkeypatch.setattr("shared.services.suppression.maintenance.MAX_MAINTENANCES", 1)
     path = (await client.post(MAINTENANCE, json=NIGHTLY)).headers["location"]
     refused = await client.post(MAINTENANCE, json=DEPLOY)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/too-many-held")

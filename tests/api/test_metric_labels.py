@@ -19,12 +19,12 @@ from api.job_entry import JOBS_PATH
 from api.metrics import _METHODS
 from api.services import ApiServices
 from shared.domain.alert.alerts import AlertState, Severity
-from shared.domain.alert.channel_health import ChannelState
-from shared.domain.alert.notices import NoticeState
+from shared.domain.channel.channel_health import ChannelState
 from shared.domain.job.attempts import ReportProgress, Worked
 from shared.domain.job.dispatch import RepairReason
 from shared.domain.job.jobs import AttemptOutcome, BlockReason, Failure, JobKind, JobState
 from shared.domain.job.leases import ClaimedJob
+from shared.domain.notice.notices import NoticeState
 from shared.storage.database import Database
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from worker_site import worker_process
 
 from api.schemas.notices import ChannelTrialView, NoticeDetailView, NoticePage, NoticeView, RedeliveredView
-from shared.services.alert.composition import Composition
+from shared.services.notice.composition import Composition
 from shared.storage.database import Database
 
 NOTICES = "/api/v1/notices"

@@ -21,9 +21,9 @@ from api.schemas.secrets import SecretBody
 from api.schemas.silences import SilenceBody, SilencePatch
 from api.schemas.submissions import JobSubmissionBody
 from api.validation import mistakes_of
-from shared.domain.alert.channel_specs import ANY_CHANNEL_SPEC
-from shared.domain.alert.rule_documents import RuleDocument
+from shared.domain.channel.channel_specs import ANY_CHANNEL_SPEC
 from shared.domain.monitor.monitors import MonitorSpec
+from shared.domain.rule.rule_documents import RuleDocument
 
 MODELS: dict[str, Any] = {
     "MonitorSpec": MonitorSpec,

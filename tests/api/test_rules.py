@@ -12,9 +12,9 @@ from uuid_utils.compat import uuid7
 
 from api.schemas.rules import RuleDetailView, RulePage, RuleVersionPage, RuleVersionView
 from shared.domain.access import Scope
-from shared.domain.alert import rules as rule_values
-from shared.domain.alert.expressions import format_expression, parse_expression
-from shared.services.alert import rules as rule_service
+from shared.domain.rule import rules as rule_values
+from shared.domain.rule.expressions import format_expression, parse_expression
+from shared.services.rule import rules as rule_service
 from shared.storage.database import Database
 
 RULES = "/api/v1/rules"

@@ -123,7 +123,7 @@ async def test_a_wrong_silence_is_refused(client: httpx2.AsyncClient, body: dict
 
 async def test_silences_have_a_bound(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those that have not expired; who ends one can make another."""
-    monkeypatch.setattr("shared.services.alert.silences.MAX_SILENCES", 1)
+    monkeypatch.setattr("shared.services.suppression.silences.MAX_SILENCES", 1)
     path = (await client.post(SILENCES, json=WEB)).headers["location"]
     refused = await client.post(SILENCES, json=WEB)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/too-many-held")
@@ -171,7 +171,7 @@ async def test_a_wrong_inhibition_is_refused(client: httpx2.AsyncClient, change:
 
 async def test_inhibitions_have_a_bound(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is refused."""
-    monkeypatch.setattr("shared.storage.alert.inhibition_store.MAX_INHIBITIONS", 1)
+    monkeypatch.setattr("shared.storage.suppression.inhibition_store.MAX_INHIBITIONS", 1)
     await client.post(INHIBITIONS, json=ROUTER)
     refused = await client.post(INHIBITIONS, json=ROUTER | {"name": "b"})
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/too-many-held")

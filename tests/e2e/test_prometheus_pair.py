@@ -16,9 +16,9 @@ from notice_data import content, told
 from processes import wait_for
 from prometheus_pair import Program, alertmanager, prometheus
 
-from shared.domain.alert.notice_words import render_notice
-from shared.domain.alert.notices import NoticeContent
 from shared.domain.channel.service_channels import AlertmanagerChannel
+from shared.domain.notice.notice_words import render_notice
+from shared.domain.notice.notices import NoticeContent
 from shared.domain.target.egress import EgressPolicy
 from shared.notifiers.alertmanager import AlertmanagerNotifier
 from shared.notifiers.posting import Poster

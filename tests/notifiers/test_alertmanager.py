@@ -11,10 +11,10 @@ from json_servers import JsonReceiver, receive_json
 from notice_data import START, content, told
 from pydantic import SecretStr
 
-from shared.domain.alert.notice_words import render_notice
-from shared.domain.alert.webhook_body import webhook_body
 from shared.domain.channel.notifications import Message
 from shared.domain.channel.service_channels import AlertmanagerChannel
+from shared.domain.notice.notice_words import render_notice
+from shared.domain.notice.webhook_body import webhook_body
 from shared.notifiers.alertmanager import FIRING_LASTS, MESSAGE_LASTS, AlertmanagerNotifier
 from shared.notifiers.base import Delivery
 from shared.notifiers.posting import Poster

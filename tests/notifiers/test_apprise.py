@@ -14,9 +14,9 @@ from mail_servers import serve_mail
 from notice_data import content, told
 from pydantic import SecretStr
 
-from shared.domain.alert.notice_words import render_notice
 from shared.domain.channel.notifications import Message
 from shared.domain.channel.service_channels import AppriseChannel
+from shared.domain.notice.notice_words import render_notice
 from shared.domain.target.egress import EgressPolicy
 from shared.notifiers import apprise as apprise_module
 from shared.notifiers.apprise import AppriseNotifier, classify_told

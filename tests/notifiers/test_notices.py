@@ -10,9 +10,9 @@ from notice_data import content, told
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from shared.domain.alert.channels import Templates
-from shared.domain.alert.notice_words import render_notice
+from shared.domain.channel.channels import Templates
 from shared.domain.channel.notifications import EmailChannel, WebhookChannel
+from shared.domain.notice.notice_words import render_notice
 from shared.domain.target.egress import EgressPolicy
 from shared.notifiers.email import EmailNotifier
 from shared.notifiers.webhook import WebhookNotifier

@@ -10,10 +10,10 @@ from json_servers import Answer, JsonReceiver, Sent, receive_json
 from notice_data import content, told
 from pydantic import SecretStr
 
-from shared.domain.alert.notice_words import render_notice
-from shared.domain.alert.notices import NoticeContent, NoticeKind
 from shared.domain.channel.notifications import Message
 from shared.domain.channel.service_channels import PagerDutyChannel
+from shared.domain.notice.notice_words import render_notice
+from shared.domain.notice.notices import NoticeContent, NoticeKind
 from shared.notifiers.base import Delivery
 from shared.notifiers.pagerduty import PagerDutyNotifier
 from shared.notifiers.pagerduty_events import events_of

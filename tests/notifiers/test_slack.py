@@ -10,10 +10,10 @@ from json_servers import Answer, JsonReceiver, Sent, receive_json
 from notice_data import content, told
 from pydantic import SecretStr
 
-from shared.domain.alert.notice_words import render_notice
-from shared.domain.alert.notices import NoticeContent, NoticeKind
 from shared.domain.channel.notifications import AlertMessage, Message
 from shared.domain.channel.service_channels import SlackChannel
+from shared.domain.notice.notice_words import render_notice
+from shared.domain.notice.notices import NoticeContent, NoticeKind
 from shared.notifiers.base import Delivery
 from shared.notifiers.posting import Poster
 from shared.notifiers.slack import SlackNotifier

@@ -15,6 +15,7 @@ from hypothesis.stateful import invariant, precondition, rule
 from random_walks import IS_REPEATED, AsyncMachine, examples, take_walks
 from uuid_utils.compat import uuid7
 
+from shared.domain.alert.alert_changes import AlertChange
 from shared.domain.alert.alerts import (
     OPEN_STATES,
     AlertLife,
@@ -28,7 +29,6 @@ from shared.domain.alert.alerts import (
     decide_alert,
     end_alert,
 )
-from shared.domain.alert.changes import AlertChange
 from shared.storage.alert.acknowledgement_store import AcknowledgementStore
 from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.database import Database, create_engine

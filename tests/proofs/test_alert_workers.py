@@ -12,10 +12,10 @@ from monitor_world import MonitorWorld, monitor_world
 from redis.asyncio import Redis
 from round_site import add_monitor
 
-from shared.domain.alert.expressions import parse_expression
-from shared.domain.alert.rules import RuleSpec
+from shared.domain.rule.expressions import parse_expression
+from shared.domain.rule.rules import RuleSpec
 from shared.domain.target.observation import Blame, Fault, Observation
-from shared.storage.alert.rule_store import RuleStore
+from shared.storage.rule.rule_store import RuleStore
 
 SECOND = timedelta(seconds=1)
 BEGIN = datetime(2026, 6, 1, 11, 0, tzinfo=UTC)

@@ -14,9 +14,9 @@ from shared.domain.job.steps import Step, StepHook, no_hook
 from shared.log import configure_logging
 from shared.notifiers.webhook import WebhookNotifier
 from shared.services.alert.alerting import Alerting
-from shared.services.alert.composition import Composition
+from shared.services.notice.composition import Composition
 from shared.settings import Settings
-from shared.storage.alert.alert_judge import AlertJudge
+from shared.storage.judging.alert_judge import AlertJudge
 from shared.wiring import ProcessContext
 from shared.wiring.worker import WorkerServices, build_execution
 from worker.main import new_worker_id, run_until, serve

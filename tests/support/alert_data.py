@@ -5,8 +5,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from shared.domain.alert.alert_changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_rule
 from shared.domain.alert.alerts import Reason, Transition
-from shared.domain.alert.changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_rule
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

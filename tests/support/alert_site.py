@@ -11,17 +11,17 @@ from quiet_alerting import quiet_alerting
 from round_site import add_monitor, slot_now
 from uuid_utils.compat import uuid7
 
-from shared.domain.alert.expressions import parse_expression
-from shared.domain.alert.rules import RuleSpec
 from shared.domain.monitor.looks import Round, TakenLook
 from shared.domain.monitor.slots import Visit
+from shared.domain.rule.expressions import parse_expression
+from shared.domain.rule.rules import RuleSpec
 from shared.domain.target.outcome import Outcome, Reading
 from shared.services.alert.alerting import Alerting
-from shared.services.alert.rule_sweep import RuleSweep
+from shared.services.judging.rule_sweep import RuleSweep
 from shared.services.monitor.recorder import Recorder
-from shared.storage.alert.rule_store import RuleStore
 from shared.storage.database import Database
 from shared.storage.monitor.round_store import RoundStore
+from shared.storage.rule.rule_store import RuleStore
 
 FILE = {"kind": "file", "path": "/a"}
 DAY = timedelta(days=1)

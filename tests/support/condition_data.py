@@ -5,19 +5,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.domain.alert.conditions import (
-    MAX_WINDOW,
-    Absent,
-    AllOf,
-    AnyOf,
-    Cel,
-    Comparison,
-    Condition,
-    Figure,
-    Operator,
-    Slo,
-    StateIs,
-)
+from shared.domain.rule.conditions import Absent, AllOf, AnyOf, Cel, Comparison, Condition, Operator, Slo, StateIs
+from shared.domain.rule.figures import MAX_WINDOW, Figure
 from shared.domain.target.outcome import Outcome
 
 METRICS = ("duration_ms", "value", "size_bytes", "age_seconds", "certificate_days", "status")

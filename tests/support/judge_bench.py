@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
+from shared.domain.alert.alert_changes import AlertChange
 from shared.domain.alert.alerts import Transition
-from shared.domain.alert.changes import AlertChange
-from shared.domain.alert.expressions import parse_expression
-from shared.domain.alert.judgements import (
+from shared.domain.judging.judgements import (
     CompiledRule,
     JudgedMonitor,
     Judgement,
@@ -17,10 +16,11 @@ from shared.domain.alert.judgements import (
     NewSample,
     Stands,
 )
-from shared.domain.alert.judging import judge_due, judge_news
-from shared.domain.alert.rules import Rule, RuleSpec
+from shared.domain.judging.judging import judge_due, judge_news
 from shared.domain.monitor.schedules import Schedule
 from shared.domain.monitor.standing import NO_CAUSE, Cause, MonitorState, StateChange
+from shared.domain.rule.expressions import parse_expression
+from shared.domain.rule.rules import Rule, RuleSpec
 from shared.domain.target.outcome import Outcome, Reading
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

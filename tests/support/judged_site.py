@@ -10,16 +10,16 @@ from sample_data import sample
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
-from shared.domain.alert.judgements import MonitorNews, NewSample
-from shared.domain.alert.rule_documents import RULE_DOCUMENT
+from shared.domain.judging.judgements import MonitorNews, NewSample
 from shared.domain.monitor.standing import MonitorState, StateChange
+from shared.domain.rule.rule_documents import RULE_DOCUMENT
 from shared.domain.sample.sample_columns import microseconds_of
 from shared.domain.sample.samples import Sample
 from shared.domain.target.outcome import Outcome
-from shared.storage.alert.alert_judge import AlertJudge
-from shared.storage.alert.rule_book import RuleBook
-from shared.storage.alert.rule_store import RuleStore
 from shared.storage.database import Database
+from shared.storage.judging.alert_judge import AlertJudge
+from shared.storage.judging.rule_book import RuleBook
+from shared.storage.rule.rule_store import RuleStore
 from shared.storage.sample.sample_store import SampleStore
 
 STEP = timedelta(seconds=10)

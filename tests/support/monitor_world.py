@@ -20,8 +20,8 @@ from shared.domain.job.jobs import Ring
 from shared.domain.monitor.scheduling import HORIZON
 from shared.domain.monitor.standing import STATE_OF_CODE, MonitorState
 from shared.domain.target.observation import Observation
-from shared.services.alert.rule_sweep import RuleSweep
 from shared.services.job.job_execution import JobExecution
+from shared.services.judging.rule_sweep import RuleSweep
 from shared.services.monitor.round_upkeep import RoundUpkeep
 from shared.services.monitor.scheduling import Scheduling
 from shared.storage.tables import metadata

@@ -18,12 +18,12 @@ from shared.domain.job.jobs import Ring
 from shared.notifiers.pagerduty import PagerDutyNotifier
 from shared.notifiers.posting import Poster
 from shared.notifiers.webhook import WebhookNotifier
-from shared.services.alert.channel_health import ChannelHealth
-from shared.services.alert.escalation import Escalation
-from shared.services.alert.notice_upkeep import NoticeUpkeep
-from shared.services.alert.notice_work import NoticeTelling, NoticeWork
+from shared.services.channel.channel_health import ChannelHealth
 from shared.services.job.job_execution import JobExecution
 from shared.services.job.notify_work import NotifyWork, TellingWork
+from shared.services.notice.escalation import Escalation
+from shared.services.notice.notice_upkeep import NoticeUpkeep
+from shared.services.notice.notice_work import NoticeTelling, NoticeWork
 from shared.transport.curl import CurlClient
 from shared.vault import Vault
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from shared.domain.alert.notices import NoticeContent, NoticeKind, ToldAlert
+from shared.domain.notice.notices import NoticeContent, NoticeKind, ToldAlert
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

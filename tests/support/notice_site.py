@@ -10,10 +10,10 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from shared.clock import utc_now
+from shared.domain.alert.alert_changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_labels
 from shared.domain.alert.alerts import Reason, Transition
-from shared.domain.alert.changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_labels
-from shared.domain.alert.rules import EscalationStep
 from shared.domain.job.jobs import Ring
+from shared.domain.rule.rules import EscalationStep
 from shared.storage.alert.alert_store import AlertStore
 from shared.storage.database import Database
 

@@ -16,11 +16,11 @@ from shared.domain.channel.notifications import AlertMessage, Message, WebhookCh
 from shared.domain.job.jobs import Failure, JobKind, Ring
 from shared.domain.job.leases import ClaimedJob
 from shared.notifiers.base import Delivery
-from shared.services.alert.channel_health import ChannelHealth
-from shared.services.alert.composition import Composition
-from shared.services.alert.notice_upkeep import NoticeUpkeep
-from shared.services.alert.notice_work import NoticeTelling, NoticeWork
+from shared.services.channel.channel_health import ChannelHealth
 from shared.services.job.notify_work import NotifyWork, TellingWork
+from shared.services.notice.composition import Composition
+from shared.services.notice.notice_upkeep import NoticeUpkeep
+from shared.services.notice.notice_work import NoticeTelling, NoticeWork
 from shared.storage.database import Database, create_engine
 from shared.vault import Vault
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.alert.alerts import AlertState, Reason
-from shared.domain.alert.debts import ChannelDebt, HeldBackBy, Owed, ToldNotice
-from shared.domain.alert.notice_view import duration_words, moment
-from shared.domain.alert.notices import NoticeState
 from shared.domain.alert.reasons_in_words import now_in_words, why_in_words
+from shared.domain.notice.notice_view import duration_words, moment
+from shared.domain.notice.notices import NoticeState
+from shared.domain.notice.owed import ChannelDebt, HeldBackBy, Owed, ToldNotice
 
 _ENDS: Mapping[str, str] = {
     Reason.NOT_MET: "the condition is not met any more",

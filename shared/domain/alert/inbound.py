@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from shared.domain.alert.alert_changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_labels
 from shared.domain.alert.alerts import Reason, Severity, Transition
-from shared.domain.alert.changes import AlertChange, AlertSource, AlertSubject, fingerprint_of_labels
 
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """How long an alert that says no end fires here unless it is repeated; Alertmanager's own default."""

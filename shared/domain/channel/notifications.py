@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, SkipValidation, WithJsonSchema
 
-from shared.domain.alert.notices import NoticeContent
 from shared.domain.channel.service_channels import AlertmanagerChannel, AppriseChannel, PagerDutyChannel, SlackChannel
 from shared.domain.forms import HTTP_URL, MAIL_ADDRESS
+from shared.domain.notice.notices import NoticeContent
 
 
 class Message(BaseModel):

@@ -1,1 +1,1 @@
-"""Alert rules, alerts, and who is told of them."""
+"""Alerts: their life, where they come from, and why they fired."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 from shared.domain.job.jobs import Ring
 from shared.domain.live import LiveEvent
-from shared.storage.alert.alert_judge import AlertJudge
 from shared.storage.alert.alert_store import Applied
-from shared.storage.alert.rule_book import RuleBook
 from shared.storage.database import UnitOfWork
+from shared.storage.judging.alert_judge import AlertJudge
+from shared.storage.judging.rule_book import RuleBook
 
 RingSoon = Callable[[Sequence[Ring]], None]
 """Rings for jobs that were committed, in the background; never waited for."""

@@ -1,26 +1,26 @@
 """Explains an alert: by what it fired, how that stands now, who was told and who is still owed word of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alert.changes import AlertSource
-from shared.domain.alert.evaluation import Scene, evaluate
-from shared.domain.alert.evidence import evidence_of
+from shared.domain.alert.alert_changes import AlertSource
 from shared.domain.alert.explaining import ExplainedAlert, explain_in_words
-from shared.domain.alert.judgements import CompiledRule, JudgedMonitor
-from shared.domain.alert.rules import Rule
-from shared.domain.alert.window_codec import Windows, decode_windows
+from shared.domain.judging.evaluation import Scene, evaluate
+from shared.domain.judging.evidence import evidence_of
+from shared.domain.judging.judgements import CompiledRule, JudgedMonitor
+from shared.domain.judging.window_codec import Windows, decode_windows
+from shared.domain.rule.rules import Rule
 from shared.domain.sample.monitor_samples import SeriesInfo, ShownSample
-from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
+from shared.services.alert.explanation import Explanation, FiredBy, Now
+from shared.storage.alert.alert_event_store import AlertEventStore
 from shared.storage.alert.alert_reading import AlertReading, KeptAlert
-from shared.storage.alert.explain_store import ExplainedNotice, ExplainedTelling, ExplainStore
-from shared.storage.alert.rule_book import read_monitors
-from shared.storage.alert.rule_reading import RuleReading, RuleVersion
-from shared.storage.alert.rule_store import RuleStore
+from shared.storage.alert.explain_store import ExplainStore
 from shared.storage.database import Database, UnitOfWork
+from shared.storage.judging.rule_book import read_monitors
+from shared.storage.rule.rule_reading import RuleReading, RuleVersion
+from shared.storage.rule.rule_store import RuleStore
 from shared.storage.sample.rollup_state import read_rollup_state
 from shared.storage.sample.sample_reading import SampleWindow, coherent_reading
 from shared.storage.sample.shown_samples import ShownSampleStore
@@ -31,40 +31,6 @@ PATIENCE = timedelta(seconds=10)
 _WITHOUT_WINDOW = timedelta(hours=1)
 """How far back samples are shown of a rule that has no window."""
 _MOMENT = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class FiredBy:
-    """The samples from `start` to `end`, both included, the oldest first; of many the latest, then `has_more`."""
-
-    start: datetime
-    end: datetime
-    samples: Sequence[ShownSample]
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """What the rule, as it is now, says of the monitor as it stands; `evidence` are the numbers."""
-
-    at: datetime
-    verdict: str
-    evidence: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """An alert explained; `version` is the rule as it judged, `rule` as it is now."""
-
-    alert: KeptAlert
-    events: Sequence[AlertEvent]
-    version: RuleVersion | None
-    rule: Rule | None
-    now: Now | None
-    fired_by: FiredBy | None
-    tellings: Sequence[ExplainedTelling]
-    notices: Sequence[ExplainedNotice]
-    summary: Sequence[str]
 
 
 class Explaining:

@@ -7,8 +7,8 @@ from shared.domain.live import LiveEvent
 from shared.domain.monitor.monitor_changes import KeptMonitor, MonitorChange, MonitorResult
 from shared.services.alert.alerting import Alerting
 from shared.services.monitor.monitor_batch import decide_all, write_all
-from shared.storage.alert.standing_lock import lock_standings
 from shared.storage.database import Database
+from shared.storage.judging.standing_lock import lock_standings
 from shared.storage.monitor.monitor_store import MonitorStore, Name
 from shared.storage.monitor.monitor_writing import NameTakenError
 from shared.vault import Vault

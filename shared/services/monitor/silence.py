@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from shared.domain.alert.judgements import MonitorNews
+from shared.domain.judging.judgements import MonitorNews
 from shared.domain.live import StateTold
 from shared.domain.monitor.looks import Silent
 from shared.domain.monitor.standing import StateChange, fold_silence, patience_of

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.matchers import Matcher, Matchers, MatchOperator
+from shared.domain.matchers import Matcher, Matchers, MatchOperator
 from shared.storage.tables.alerts import OPEN
 
 _SHOWN = f"({OPEN} or fired_at is not null)"

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Row
 
+from shared.domain.alert.alert_changes import AlertSource
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.changes import AlertSource
 from shared.storage.alert.alert_filter import AlertFilter, terms_of
 from shared.storage.database import UnitOfWork
 from shared.storage.tables.alerts import OPEN

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from shared.domain.alert.alert_changes import AlertChange
+from shared.domain.alert.alert_folding import AlertStanding, AlertStep, FoldedAlerts, fold_changes
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.changes import AlertChange
-from shared.domain.alert.folding import AlertStanding, AlertStep, FoldedAlerts, fold_changes
 from shared.domain.job.jobs import Ring
 from shared.domain.live import AlertTold, LiveEvent
 from shared.storage.alert.alert_event_store import AlertEvent, AlertEventStore
 from shared.storage.alert.alert_writing import insert_alerts, update_alerts
-from shared.storage.alert.telling_store import TellingStore
 from shared.storage.database import UnitOfWork
+from shared.storage.notice.telling_store import TellingStore
 from shared.storage.tables.alerts import UNRESOLVED
 
 MAX_TRIES = 5

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from shared.domain.alert.changes import AlertSubject
-from shared.domain.alert.folding import AlertStanding
+from shared.domain.alert.alert_changes import AlertSubject
+from shared.domain.alert.alert_folding import AlertStanding
 from shared.storage.database import UnitOfWork
 from shared.storage.storable import json_or_none, storable, storable_or_none
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from shared.domain.alert.debts import ChannelDebt, HeldBackBy, ToldNotice
 from shared.domain.monitor.standing import STATE_OF_CODE, Cause, MonitorState
-from shared.storage.alert.notice_reading import NoticeFilter, NoticeReading, NoticeStatus, NoticeTry
+from shared.domain.notice.owed import ChannelDebt, HeldBackBy, ToldNotice
 from shared.storage.database import UnitOfWork
+from shared.storage.notice.notice_reading import NoticeFilter, NoticeReading, NoticeStatus, NoticeTry
 
 MAX_CHANNELS = 100
 """How many channels are told of, those first that were asked first."""

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from shared.domain.alert.judgements import MonitorNews
 from shared.domain.heartbeat.ping_folding import FoldedPings, LifeSign, WatchedHeartbeat
+from shared.domain.judging.judgements import MonitorNews
 from shared.domain.live import LiveEvent, StateTold
 from shared.domain.sample.samples import Sample
 from shared.domain.target.outcome import Reading
 from shared.storage.advisory_locks import SAMPLE_WRITERS, SILENCE
-from shared.storage.alert.alert_judge import AlertJudge
 from shared.storage.alert.alert_store import Applied
 from shared.storage.database import UnitOfWork
 from shared.storage.heartbeat.heartbeat_store import HEARTBEAT_COLUMNS, heartbeat_of
+from shared.storage.judging.alert_judge import AlertJudge
 from shared.storage.monitor.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.sample.sample_encoding import PlacedSample
 from shared.storage.sample.slot_samples import news_of, state_with, told, write_slot_samples

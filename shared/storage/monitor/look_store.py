@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.domain.alert.judgements import MonitorNews
+from shared.domain.judging.judgements import MonitorNews
 from shared.domain.live import LiveEvent, StateTold
 from shared.domain.monitor.looks import FoldedLooks, MissedLook, Round, TakenLook, fold_looks
 from shared.domain.monitor.slots import Gap, GapReason
 from shared.domain.monitor.standing import MonitorState
 from shared.domain.sample.samples import Sample
 from shared.storage.advisory_locks import SAMPLE_WRITERS
-from shared.storage.alert.alert_judge import AlertJudge
 from shared.storage.alert.alert_store import Applied
 from shared.storage.database import UnitOfWork
+from shared.storage.judging.alert_judge import AlertJudge
 from shared.storage.monitor.monitor_state_store import LockedState, MonitorStateStore, NewState
 from shared.storage.monitor.schedule_store import ScheduleStore
 from shared.storage.sample.sample_encoding import PlacedSample

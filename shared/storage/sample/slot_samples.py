@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
 
-from shared.domain.alert.judgements import NewSample
+from shared.domain.judging.judgements import NewSample
 from shared.domain.live import SampleTold
 from shared.domain.monitor.beats import MAX_BEATS, Beat, pack_beats
 from shared.domain.monitor.standing import Standing

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.alert.notices import NoticeKind, NoticeState
+from shared.domain.notice.notices import NoticeKind, NoticeState
 from shared.storage.tables.base import FIRST, NOTHING, NOW, Row
 from shared.storage.tables.jobs import in_list
 

@@ -6,9 +6,9 @@ import pytest
 from alert_data import MINUTE, START
 
 from shared.domain.alert.alerts import AlertState
-from shared.domain.alert.debts import ChannelDebt, HeldBackBy, Owed, ToldNotice
 from shared.domain.alert.explaining import ExplainedAlert, explain_in_words
-from shared.domain.alert.notices import NoticeState
+from shared.domain.notice.notices import NoticeState
+from shared.domain.notice.owed import ChannelDebt, HeldBackBy, Owed, ToldNotice
 
 FIRING = ExplainedAlert(
     name="slow",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.alert.alert_changes import fingerprint_of_labels
 from shared.domain.alert.alerts import Reason, Transition
-from shared.domain.alert.changes import fingerprint_of_labels
 from shared.domain.alert.inbound import (
     InboundAct,
     InboundAlert,

@@ -1,18 +1,5 @@
-"""What tests of notices share."""
+"""What is told, over clean servers."""
 
-import pytest
-from job_bench import Bench
-from notice_bench import NoticeBench
+from notice_fixtures import engine, notices
 
-from shared.transport.curl import CurlClient
-
-
-@pytest.fixture
-def notices(bench: Bench, client: CurlClient) -> NoticeBench:
-    return NoticeBench(bench, client)
-
-
-@pytest.fixture
-def engine() -> str:
-    """Both clients tell the same; one is enough here."""
-    return "libcurl"
+__all__ = ["engine", "notices"]

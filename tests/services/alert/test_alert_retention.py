@@ -7,8 +7,8 @@ import pytest
 from alert_data import RULE, ends, fires, pends, subject_of
 from uuid_utils.compat import uuid7
 
+from shared.domain.alert.alert_changes import AlertChange
 from shared.domain.alert.alerts import Transition
-from shared.domain.alert.changes import AlertChange
 from shared.services.alert import alert_retention
 from shared.services.alert.alert_retention import AlertRetention
 from shared.storage.alert.alert_store import AlertStore

@@ -8,10 +8,11 @@ from notice_bench import NoticeBench
 from notice_site import subject
 from uuid_utils.compat import uuid7
 
-from shared.domain.alert.debts import Owed
-from shared.services.alert.explain import MAX_SAMPLES, Explaining, Explanation
-from shared.storage.alert.rule_store import RuleStore
+from shared.domain.notice.owed import Owed
+from shared.services.alert.explain import MAX_SAMPLES, Explaining
+from shared.services.alert.explanation import Explanation
 from shared.storage.database import Database
+from shared.storage.rule.rule_store import RuleStore
 
 SLOW = "mean(duration_ms, 1m) > 300"
 

@@ -18,9 +18,9 @@ from shared.domain.alert.inbound import RESOLVE_TIMEOUT, InboundAct, InboundAler
 from shared.domain.live import AlertTold, LiveEvent
 from shared.notifiers.posting import Poster
 from shared.notifiers.slack import SlackNotifier
-from shared.services.alert.channel_health import ChannelHealth
 from shared.services.alert.inbound import PATIENCE, InboundAlerts
-from shared.services.alert.notice_work import NoticeTelling, NoticeWork
+from shared.services.channel.channel_health import ChannelHealth
+from shared.services.notice.notice_work import NoticeTelling, NoticeWork
 from shared.transport.curl import CurlClient
 from shared.vault import Vault
 

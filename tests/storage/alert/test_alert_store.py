@@ -9,10 +9,10 @@ from typing import Any
 
 from alert_data import MINUTE, START, ends, fires, monitor_id, pends, subject_of
 
+from shared.domain.alert.alert_changes import AlertChange
 from shared.domain.alert.alerts import AlertState, Reason, Transition
-from shared.domain.alert.changes import AlertChange
-from shared.domain.alert.rules import EscalationStep
 from shared.domain.live import AlertTold
+from shared.domain.rule.rules import EscalationStep
 from shared.storage.alert.alert_event_store import AlertEventStore
 from shared.storage.alert.alert_store import AlertStore, Applied
 from shared.storage.database import Database

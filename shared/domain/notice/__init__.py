@@ -1,0 +1,1 @@
+"""What channels are told of alerts, and what they are still owed."""

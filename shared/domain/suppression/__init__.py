@@ -1,0 +1,1 @@
+"""What holds firings back: silences, maintenance, inhibition and dependency, quiet hours."""

@@ -1,0 +1,1 @@
+"""Templates of people, rendered so that none of them can do harm."""

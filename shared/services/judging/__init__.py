@@ -1,0 +1,1 @@
+"""How rules judge monitors: windows, figures, verdicts, and what follows from them."""
