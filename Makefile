@@ -11,7 +11,7 @@ run: .venv/run.stamp
 	@$(BIN)/tocsin up $(ARGS)
 
 test: check
-	@$(BIN)/python -m pytest -n $${TOCSIN_TEST_PROCESSES:-2} --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $${TOCSIN_TEST_PROCESSES:-2} --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/test.stamp
 	@$(BIN)/ruff format --check .

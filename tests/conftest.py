@@ -20,7 +20,7 @@ from shared.storage.database import Database, create_engine
 from shared.storage.tables import metadata
 from shared.tasks import end_tasks
 
-pytest_plugins = ["forbid_skips", "needed_programs"]
+pytest_plugins = ["forbid_skips", "long_ones_first", "needed_programs"]
 
 TEMPLATE = "tocsin_template"
 
