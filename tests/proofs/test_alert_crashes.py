@@ -40,6 +40,14 @@ TRANSITIONS = """
 select alert_id, array_agg(kind order by event_id) as kinds from alert_events
 where kind in ('pend', 'fire', 'clear', 'resolve') group by alert_id
 """
+STANDING = """
+select m.group_name, s.state, a.alert_id::text, a.state as alert, n.state as notice, j.state as job, j.attempt,
+       j.lost_attempts, j.run_at - now() as due_in, j.blocked_by, j.error::text
+from monitors m join monitor_states s using (monitor_id) left join alerts a on a.monitor_id = m.monitor_id
+left join tellings t on t.alert_id = a.alert_id left join notices n on n.group_id = t.group_id
+left join jobs j on j.job_id = n.job_id order by m.monitor_id
+"""
+"""What a proof that waits in vain is looked into by."""
 
 
 @dataclass
@@ -119,12 +127,14 @@ class Crashes:
     async def until_said(self, statuses: list[str], *, of: set[str]) -> None:
         """Wait until that, and nothing else, was said of these monitors."""
         wanted = {str(self.monitors[name]): statuses for name in of}
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                said = self.world.statuses()
-                if all(said.get(name) == told for name, told in wanted.items()):
-                    return
-                await asyncio.sleep(LOOK_SECONDS)
+        said: dict[str, list[str]] = {}
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (said := self.world.statuses()) != said | wanted:
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            rest = {name: said.get(str(monitor_id)) for name, monitor_id in self.monitors.items()}
+            raise AssertionError(f"not all of it was said: {rest}; {await self.read(STANDING)}") from None
 
     async def until_settled(self) -> None:
         """Wait until nobody is owed anything."""

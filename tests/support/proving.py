@@ -9,6 +9,7 @@ from job_bench import Bench
 
 from chaos.ledger import count_live
 from chaos.processes import Victim
+from shared.tasks import end_tasks
 from worker.upkeep.duties import Duty, keep
 
 LEASE_SECONDS = 2.0
@@ -35,9 +36,7 @@ async def hurried_upkeep(bench: Bench) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end_tasks(running)
 
 
 async def all_ended(database_url: str) -> None:
