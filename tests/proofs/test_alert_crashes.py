@@ -130,7 +130,10 @@ class Crashes:
         said: dict[str, list[str]] = {}
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while (said := self.world.statuses()) != said | wanted:
+                while True:
+                    said = self.world.statuses()
+                    if all(said.get(name) == told for name, told in wanted.items()):
+                        return
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             rest = {name: said.get(str(monitor_id)) for name, monitor_id in self.monitors.items()}

@@ -26,6 +26,7 @@ from shared.storage.job.hold_store import HoldStore
 from shared.storage.job.job_store import JobStore
 from shared.storage.job.timeline_store import TimelineStore
 from shared.task_queue import RUN_JOB
+from shared.tasks import end_tasks
 from worker.doorbell import DoorbellWorker
 from worker.tasks.run_job import EXECUTION_KEY, QUEUE_KEY, run_job
 from worker.upkeep.duties import Duty, keep
@@ -79,9 +80,7 @@ async def fleet(bench: Bench, client: ArqRedis, work: Counted, *, workers: int =
         for worker in crew:
             worker.quiet()
         await asyncio.gather(*serving)
-        for task in upkeep:
-            task.cancel()
-        await asyncio.gather(*upkeep, return_exceptions=True)
+        await end_tasks(upkeep)
         await asyncio.gather(*(worker.finish(within_seconds=10) for worker in crew))
         await bench.announcer.drain()
 

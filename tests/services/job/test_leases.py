@@ -19,6 +19,7 @@ from shared.services.fleet.fleet import Fleet
 from shared.services.job.leases import Leases
 from shared.storage.errors import StorageUnavailableError
 from shared.storage.fleet.worker_store import WorkerStore
+from shared.tasks import end_tasks
 from worker.loop_watch import watch_loop
 
 WAIT_SECONDS = 20
@@ -61,9 +62,7 @@ async def beating(leases: Leases, *more: Any) -> AsyncIterator[None]:
             await beaten.wait()
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
 
 
 @pytest.fixture
