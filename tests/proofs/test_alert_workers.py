@@ -29,9 +29,9 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "long": ("state == down", {"for": "5s", "keep_firing_for": "7s", "flapping": None}),
     "often": ("count(down, 20s) >= 3", {"flapping": {"fires": 2, "within": "1m", "hold": "10s"}}),
     "small": ("mean(size_bytes, 15s) < 400 recover 600", {"for": "2s"}),
-    "silent": ("absent(12s)", {}),
-    "poor": ("uptime(30s) < 50% or absent(15s)", {"no_data": "firing", "flapping": None}),
+    "poor": ("uptime(30s) < 50%", {"no_data": "firing", "flapping": None}),
 }
+"""None of absence: what nobody looked at during the outage is noticed when upkeep is back, and no sooner."""
 EDITED: tuple[str, dict[str, Any]] = ("count(down, 20s) >= 2", {})
 ROWS = """
 select a.name, a.monitor_id, e.at, e.kind, e.reason, e.detail, a.rule_version
