@@ -150,6 +150,10 @@ def create_alerts() -> None:
         sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_alerts")),
         postgresql_with={"fillfactor": "80"},
     )
+    index_alerts()
+
+
+def index_alerts() -> None:
     op.create_index(
         "ix_alerts_escalate", "alerts", ["escalate_at"], postgresql_where=sa.text("escalate_at is not null")
     )
